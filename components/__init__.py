@@ -1,0 +1,1 @@
+"""The stages, one folder each; component.py is the typed spec."""

@@ -1,0 +1,1 @@
+"""The pipelines, one file each, and the command line that runs them."""

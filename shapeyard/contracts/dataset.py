@@ -1,0 +1,364 @@
+"""The dataset contract: a directory that one stage writes and others read.
+
+    dataset.json      kind, contract version, counts, what made it, shard files with their sizes, skipped samples with
+                      their reasons; written last and atomically: where it stands, the dataset is whole
+    samples.jsonl     one row a sample (see `Sample`)
+    shard-000.h5      arrays, one group per sample id     (kinds other than meshes)
+    shard-000.zip     files, one folder per sample id     (kind meshes)
+    preview.png       a contact sheet
+
+What a sample of each kind holds (V views of H×W pixels, D voxels a side):
+
+    meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh
+    renders           rgba (V,H,W,4) uint8, straight alpha; depth (V,H,W) float32: canonical units along the optical
+                      axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes
+    depths            depth (V,H,W) float32: predicted, finite inside the object's mask, inf outside
+    voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
+                      resolution, translate (3,) and scale as binvox has them, in the file's own frame
+    reconstructions   probability (V,D,D,D) uint8, 0…255 for 0…1, index order x,y,z of the camera-frame cube (camera
+                      axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame
+    predictions       probabilities (K,C) float32: a row for each of the K views (or the one grid) of the sample that
+                      was shown to the classifier; the dataset's attribute `classes` names the C columns
+    sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside
+
+Splits are made once, by `plan`; every later dataset carries them on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, get_args
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from shapeyard import __version__
+from shapeyard.errors import DatasetError, TooManySkippedError
+
+CONTRACT_VERSION = 1
+Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "sdf"]
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+PER_VIEW = frozenset({"rgba", "depth", "probability"})  # read one view at a time, so chunked by view
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One object as a row of samples.jsonl."""
+
+    id: str
+    """class/name, never with a bucket or prefix"""
+    class_name: str
+    split: Split
+    source: str
+    """URI of the object in its source"""
+    license: str = ""
+    sha256: str = ""
+    """of the source's main file"""
+    shard: str = ""
+    """the file of this dataset that holds it"""
+    canonical_from_file: tuple[tuple[float, ...], ...] = ()
+    """4×4: the file's coordinates into the canonical frame (+Y up, centred on the box, longest side 1)"""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """what a kind adds, JSON values"""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A sample that could not be used, and why."""
+
+    id: str
+    reason: str
+
+
+class DatasetWriter:
+    """Writes one dataset directory; use as a context manager.
+
+    The directory is emptied first. Leaving the block normally makes the dataset whole; leaving it by an error leaves
+    a directory without dataset.json, which nobody takes for a dataset.
+
+    Raises:
+        TooManySkippedError: on leaving, if more than `max_skipped` of the samples (a share, 0 to 1) were skipped, or
+            nothing is left.
+        DatasetError: for a sample that is there already.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        kind: Kind,
+        stage: str,
+        parameters: Mapping[str, Any],
+        *,
+        max_skipped: float = 0.5,
+        skipped: Sequence[Skipped] = (),
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`skipped`: what earlier stages already left out, carried on but not counted; `attributes`: JSON values."""
+        self.path = Path(path)
+        self.kind = kind
+        self.made_by = {"stage": stage, "version": __version__, "parameters": dict(parameters)}
+        self.max_skipped = max_skipped
+        self.attributes = dict(attributes or {})
+        self._inherited = list(skipped)
+        self._skipped: list[Skipped] = []
+        self._samples: dict[str, Sample] = {}
+        self._preview: Image.Image | None = None
+        self._shard = "shard-000.zip" if kind == "meshes" else "shard-000.h5"
+        self._store: Any = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> DatasetWriter:
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True)
+        shard = self.path / self._shard
+        self._store = zipfile.ZipFile(shard, "w") if self.kind == "meshes" else h5py.File(shard, "w")
+        return self
+
+    def add(self, sample: Sample, arrays: Mapping[str, ArrayLike], attributes: Mapping[str, Any] | None = None) -> None:
+        """Write a sample's arrays; float64 is refused so that sizes stay what the contract says, cameras apart."""
+        self._claim(sample)
+        group = self._store.create_group(sample.id)
+        for name, values in arrays.items():
+            array = np.asarray(values)
+            big = array.size >= 1024
+            chunks = (1, *array.shape[1:]) if name in PER_VIEW else big
+            group.create_dataset(name, data=array, chunks=chunks, compression="gzip" if big else None,
+                                 compression_opts=1 if big else None, shuffle=big)  # fmt: skip
+        self._samples[sample.id] = replace(sample, shard=self._shard, attributes=dict(attributes or {}))
+
+    def add_files(self, sample: Sample, folder: Path, main: str) -> None:
+        """Write a mesh sample: all files below `folder`, unchanged; `main` is the mesh's path inside it."""
+        self._claim(sample)
+        for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+            inside = file.relative_to(folder).as_posix()
+            info = zipfile.ZipInfo(f"{sample.id}/{inside}")  # fixed date: the same meshes give the same bytes
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with file.open("rb") as source, self._store.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target)
+        self._samples[sample.id] = replace(sample, shard=self._shard, attributes={"main": main})
+
+    def skip(self, sample_id: str, reason: str) -> None:
+        """Leave a sample out, with the reason in one line."""
+        self._skipped.append(Skipped(sample_id, " ".join(reason.split())))
+
+    def preview(self, image: NDArray[np.uint8] | Image.Image) -> None:
+        """Give the dataset its contact sheet: (H,W,3) or (H,W,4) uint8, or a Pillow image."""
+        self._preview = image if isinstance(image, Image.Image) else Image.fromarray(image)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._store.close()
+        if error is None:
+            self._finish()
+
+    def _claim(self, sample: Sample) -> None:
+        if sample.id in self._samples:
+            raise DatasetError(f"{self.path}: sample {sample.id} was written twice")
+
+    def _finish(self) -> None:
+        total = len(self._samples) + len(self._skipped)
+        if self._skipped and (not self._samples or len(self._skipped) > self.max_skipped * total):
+            first = self._skipped[0]
+            raise TooManySkippedError(
+                f"{len(self._skipped)} of {total} samples skipped, at most {self.max_skipped:.0%} allowed; "
+                f"first: {first.id}: {first.reason}"
+            )
+        rows = "".join(json.dumps(_row(s), ensure_ascii=False) + "\n" for s in self._samples.values())
+        (self.path / "samples.jsonl").write_text(rows, encoding="utf-8")
+        if self._preview is not None:
+            self._preview.save(self.path / "preview.png")
+        samples = list(self._samples.values())
+        info = {
+            "kind": self.kind,
+            "contract_version": CONTRACT_VERSION,
+            "made_by": {**self.made_by, "seconds": round(time.monotonic() - self._started, 2)},
+            "counts": {
+                "samples": len(samples),
+                "classes": dict(sorted(Counter(s.class_name for s in samples).items())),
+                "splits": {split: sum(s.split == split for s in samples) for split in SPLITS},
+            },
+            "shards": {self._shard: (self.path / self._shard).stat().st_size},
+            "attributes": self.attributes,
+            "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
+        }
+        write_json(self.path / "dataset.json", info)
+
+
+class Dataset:
+    """One or several dataset directories of a kind, read as one.
+
+    Attributes:
+        samples: all rows, in the order of the directories and of their rows.
+        skipped: what was left out on the way.
+        attributes: those of the first directory.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
+        """Open and validate; raises `DatasetError` for a directory that is missing, broken or of another kind."""
+        if not paths:
+            raise DatasetError(f"no {kind} dataset given: expected at least one directory")
+        self.kind = kind
+        self.paths = [Path(path) for path in paths]
+        self.samples: list[Sample] = []
+        self.skipped: list[Skipped] = []
+        self._folder: dict[str, Path] = {}
+        self._open: dict[Path, Any] = {}
+        infos = [read_info(path) for path in self.paths]
+        self.attributes: dict[str, Any] = infos[0]["attributes"]
+        for path, info in zip(self.paths, infos, strict=True):
+            if info["kind"] != kind:
+                raise DatasetError(f"{path}: expected a dataset of kind {kind}, got {info['kind']}")
+            self.skipped += [Skipped(**s) for s in info["skipped"]]
+            for sample in read_samples(path):
+                if sample.id in self._folder:
+                    raise DatasetError(f"{path}: sample {sample.id} is in {self._folder[sample.id]} as well")
+                self._folder[sample.id] = path
+                self.samples.append(sample)
+        self._by_id = {sample.id: sample for sample in self.samples}
+
+    def __contains__(self, sample_id: str) -> bool:
+        return sample_id in self._by_id
+
+    def __getitem__(self, sample_id: str) -> Sample:
+        return self._by_id[sample_id]
+
+    @property
+    def classes(self) -> list[str]:
+        """The class names, sorted."""
+        return sorted({sample.class_name for sample in self.samples})
+
+    def of_split(self, split: Split) -> list[Sample]:
+        """The samples of one split."""
+        return [sample for sample in self.samples if sample.split == split]
+
+    def read(self, sample_id: str, name: str, view: int | None = None) -> NDArray[Any]:
+        """An array of a sample, or one view of it."""
+        shard = self._shard_of(sample_id)
+        if shard not in self._open:
+            try:
+                self._open[shard] = h5py.File(shard, "r")
+            except OSError as error:
+                raise DatasetError(f"{shard}: not a readable HDF5 file: {error}") from error
+        try:
+            array = self._open[shard][f"{sample_id}/{name}"]
+            return np.asarray(array[()] if view is None else array[view])
+        except (KeyError, OSError, ValueError, IndexError) as error:
+            raise DatasetError(f"{shard}: sample {sample_id} has no readable {name}: {error}") from error
+
+    def extract(self, sample_id: str, folder: Path) -> Path:
+        """Unpack a mesh sample's files below `folder`; returns the path of the mesh itself."""
+        shard = self._shard_of(sample_id)
+        prefix = f"{sample_id}/"
+        try:
+            if shard not in self._open:
+                self._open[shard] = zipfile.ZipFile(shard)
+            archive = self._open[shard]
+            for name in archive.namelist():
+                if name.startswith(prefix):
+                    target = folder / name[len(prefix) :]
+                    if not target.resolve().is_relative_to(folder.resolve()):
+                        raise DatasetError(f"{shard}: {name} points outside its folder")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(archive.read(name))
+        except zipfile.BadZipFile as error:
+            raise DatasetError(f"{shard}: not a readable ZIP file: {error}") from error
+        return folder / str(self[sample_id].attributes["main"])
+
+    def close(self) -> None:
+        """Close the shard files."""
+        for store in self._open.values():
+            store.close()
+        self._open.clear()
+
+    def _shard_of(self, sample_id: str) -> Path:
+        return self._folder[sample_id] / self[sample_id].shard
+
+
+def read_info(path: str | Path) -> dict[str, Any]:
+    """The dataset.json of a directory, after checking that the dataset is whole.
+
+    Raises:
+        DatasetError: if it is missing, cannot be read, is of another contract version, or a shard is not as long as
+            it was when it was written.
+    """
+    path = Path(path)
+    try:
+        info: dict[str, Any] = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+        version, shards = info["contract_version"], info["shards"]
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: expected a dataset, found no dataset.json (missing or never finished)") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path / 'dataset.json'}: not a valid dataset.json: {error!r}") from error
+    if version != CONTRACT_VERSION:
+        raise DatasetError(f"{path}: expected contract version {CONTRACT_VERSION}, got {version}")
+    for name, size in shards.items():
+        actual = (path / name).stat().st_size if (path / name).is_file() else None
+        if actual != size:
+            raise DatasetError(f"{path / name}: expected {size} bytes, found {'no file' if actual is None else actual}")
+    return info
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The rows of samples.jsonl."""
+    file = path / "samples.jsonl"
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return [_sample(row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{file}: not readable as samples: {error!r}") from error
+
+
+def pack_occupancy(occupancy: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(D,D,D) bool, index order x, y, z → (ceil(D³/8),) uint8, C order, most significant bit first."""
+    return np.packbits(occupancy)
+
+
+def unpack_occupancy(packed: NDArray[np.uint8], resolution: int) -> NDArray[np.bool_]:
+    """The inverse of `pack_occupancy` → (D,D,D) bool."""
+    expected = -(-(resolution**3) // 8)
+    if packed.shape != (expected,):
+        raise DatasetError(f"packed occupancy of {resolution}³: expected ({expected},), got {packed.shape}")
+    return np.unpackbits(packed, count=resolution**3).reshape((resolution,) * 3).astype(bool)
+
+
+def read_occupancy(voxels: Dataset, sample_id: str) -> NDArray[np.bool_]:
+    """(D,D,D) bool grid of a sample of kind voxels."""
+    return unpack_occupancy(voxels.read(sample_id, "occupancy"), int(voxels[sample_id].attributes["resolution"]))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that the file is either whole or not there."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False, suffix=".part") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).chmod(0o644)  # NamedTemporaryFile is private to its owner; other stages read this one
+    Path(file.name).replace(path)
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    row = asdict(sample)
+    row["class"] = row.pop("class_name")
+    return row
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    row = dict(row)
+    row["class_name"] = row.pop("class")
+    row["canonical_from_file"] = tuple(tuple(float(x) for x in line) for line in row["canonical_from_file"])
+    return Sample(**row)

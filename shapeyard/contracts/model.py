@@ -1,0 +1,67 @@
+"""The model contract: a directory with the weights, what rebuilds the network, and how the training went.
+
+    model.safetensors or model.keras     the weights
+    config.json                          network parameters, preprocessing constants; rebuilds the network
+    history.csv                          one row an epoch (or every few steps): step, losses, metrics
+    metrics.json                         the last figures on the validation split, throughput, seconds; written last
+                                         and atomically: where it stands, the model is whole
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shapeyard.contracts.dataset import write_json
+from shapeyard.errors import DatasetError
+
+
+def start_model(path: str | Path, config: Mapping[str, Any]) -> Path:
+    """Empty the directory and write config.json; returns the directory."""
+    path = Path(path)
+    if path.exists():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+    write_json(path / "config.json", dict(config))
+    return path
+
+
+def finish_model(path: Path, history: Sequence[Mapping[str, float]], metrics: Mapping[str, Any]) -> None:
+    """Write history.csv and, last, metrics.json; the weights must be there already."""
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with (path / "history.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(history)
+    write_json(path / "metrics.json", dict(metrics))
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """config.json of a whole model; raises `DatasetError` where there is none."""
+    return _read(path, "config.json")
+
+
+def read_metrics(path: str | Path) -> dict[str, Any]:
+    """metrics.json of a whole model; raises `DatasetError` where there is none."""
+    return _read(path, "metrics.json")
+
+
+def read_history(path: str | Path) -> list[dict[str, float]]:
+    """history.csv as rows of numbers; empty cells are left out."""
+    with (Path(path) / "history.csv").open(newline="", encoding="utf-8") as file:
+        return [{k: float(v) for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(file)]
+
+
+def _read(path: str | Path, name: str) -> dict[str, Any]:
+    path = Path(path)
+    if not (path / "metrics.json").is_file():
+        raise DatasetError(f"{path}: expected a model, found no metrics.json (missing or never finished)")
+    try:
+        value: dict[str, Any] = json.loads((path / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path / name}: not readable: {error}") from error
+    return value

@@ -1,0 +1,1 @@
+"""Frames, cameras, voxels: numpy-level geometry."""
