@@ -26,6 +26,7 @@ Splits are made once, by `plan`; every later dataset carries them on.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -192,7 +193,7 @@ class DatasetWriter:
                 "classes": dict(sorted(Counter(s.class_name for s in samples).items())),
                 "splits": {split: sum(s.split == split for s in samples) for split in SPLITS},
             },
-            "shards": {self._shard: (self.path / self._shard).stat().st_size},
+            "shards": {self._shard: describe_file(self.path / self._shard)},
             "attributes": self.attributes,
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
         }
@@ -289,12 +290,12 @@ class Dataset:
         return self._folder[sample_id] / self[sample_id].shard
 
 
-def read_info(path: str | Path) -> dict[str, Any]:
-    """The dataset.json of a directory, after checking that the dataset is whole.
+def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
+    """The dataset.json of a directory, after checking that the dataset is whole; with `content`, to the last byte.
 
     Raises:
-        DatasetError: if it is missing, cannot be read, is of another contract version, or a shard is not as long as
-            it was when it was written.
+        DatasetError: if it is missing, cannot be read, is of another contract version, or a shard is not as long (with
+            `content`: not the same) as it was when it was written.
     """
     path = Path(path)
     try:
@@ -306,10 +307,8 @@ def read_info(path: str | Path) -> dict[str, Any]:
         raise DatasetError(f"{path / 'dataset.json'}: not a valid dataset.json: {error!r}") from error
     if version != CONTRACT_VERSION:
         raise DatasetError(f"{path}: expected contract version {CONTRACT_VERSION}, got {version}")
-    for name, size in shards.items():
-        actual = (path / name).stat().st_size if (path / name).is_file() else None
-        if actual != size:
-            raise DatasetError(f"{path / name}: expected {size} bytes, found {'no file' if actual is None else actual}")
+    for name, described in shards.items():
+        check_file(path / name, described, content=content)
     return info
 
 
@@ -339,6 +338,22 @@ def unpack_occupancy(packed: NDArray[np.uint8], resolution: int) -> NDArray[np.b
 def read_occupancy(voxels: Dataset, sample_id: str) -> NDArray[np.bool_]:
     """(D,D,D) bool grid of a sample of kind voxels."""
     return unpack_occupancy(voxels.read(sample_id, "occupancy"), int(voxels[sample_id].attributes["resolution"]))
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """What is written down of a file, so that it can be checked later: its length and its hash."""
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def check_file(path: Path, described: Mapping[str, Any], *, content: bool) -> None:
+    """Raise `DatasetError` if a file is not as long, or with `content` not the same, as `describe_file` saw it."""
+    actual = path.stat().st_size if path.is_file() else None
+    if actual != described["bytes"]:
+        found = "no file" if actual is None else f"{actual}"
+        raise DatasetError(f"{path}: expected {described['bytes']} bytes, found {found}")
+    if content and describe_file(path) != described:
+        raise DatasetError(f"{path}: its content is not what was written")
 
 
 def write_json(path: Path, value: Any) -> None:

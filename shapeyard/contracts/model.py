@@ -3,7 +3,8 @@
     model.safetensors or model.keras     the weights
     config.json                          network parameters, preprocessing constants; rebuilds the network
     history.csv                          one row an epoch (or every few steps): step, losses, metrics
-    metrics.json                         the last figures on the validation split, throughput, seconds; written last
+    metrics.json                         the last figures on the validation split, throughput, seconds, the other files
+                                         with their hashes; written last
                                          and atomically: where it stands, the model is whole
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shapeyard.contracts.dataset import write_json
+from shapeyard.contracts.dataset import check_file, describe_file, write_json
 from shapeyard.errors import DatasetError
 
 
@@ -37,7 +38,14 @@ def finish_model(path: Path, history: Sequence[Mapping[str, float]], metrics: Ma
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(history)
-    write_json(path / "metrics.json", dict(metrics))
+    files = {file.name: describe_file(file) for file in sorted(path.iterdir())}
+    write_json(path / "metrics.json", {**metrics, "files": files})
+
+
+def check_model(path: str | Path) -> None:
+    """Raise `DatasetError` unless the model is whole, to the last byte."""
+    for name, described in read_metrics(path).get("files", {}).items():
+        check_file(Path(path) / name, described, content=True)
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

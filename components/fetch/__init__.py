@@ -1,0 +1,1 @@
+"""Bring the meshes of one shard, look at each, keep the usable ones."""

@@ -1,0 +1,141 @@
+"""The work of `fetch`."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shapeyard.contracts.dataset import DatasetWriter, Sample
+from shapeyard.contracts.progress import track
+from shapeyard.errors import FormatError, MeshError, SourceError, require
+from shapeyard.formats.mesh import read_mesh
+from shapeyard.formats.references import referenced_files
+from shapeyard.geometry.frames import canonical_from_bounds
+from shapeyard.sources.selection import SelectedObject, Selection, fingerprint, objects_of_shard, select_objects
+from shapeyard.sources.source import Source, SourceFile, open_source
+
+DOWNLOADS = 8
+"""Side by side; a bucket answers in milliseconds and most of them is waiting."""
+
+
+@dataclass(frozen=True)
+class _Limits:
+    bytes: int
+    triangles: int
+
+
+def fetch_shard(
+    shard: Mapping[str, str], output: str | Path, max_megabytes: int, max_triangles: int, max_skipped: float
+) -> None:
+    """Write the meshes of a shard as a dataset.
+
+    Raises:
+        SourceError: if the source cannot be read, or is not any more what `plan` saw.
+        TooManySkippedError: if more than `max_skipped` of the objects cannot be used.
+    """
+    require(max_megabytes > 0, f"max_megabytes: expected more than 0, got {max_megabytes}")
+    require(max_triangles > 0, f"max_triangles: expected more than 0, got {max_triangles}")
+    require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
+    limits = _Limits(max_megabytes * 1_000_000, max_triangles)
+    selection = Selection.of_item(shard)
+    source = open_source(selection.source)
+    files = {file.key: file for file in source.list_files()}
+    objects = objects_of_shard(
+        select_objects(selection, list(files.values())), int(shard["shard"]), selection.shards
+    )
+    if fingerprint(objects) != shard["fingerprint"]:
+        raise SourceError(f"{selection.source}: changed since it was planned; run again")
+    parameters = {"shard": dict(shard), "max_megabytes": max_megabytes, "max_triangles": max_triangles}
+    with (
+        tempfile.TemporaryDirectory(prefix="shapeyard-fetch-") as scratch,
+        DatasetWriter(output, "meshes", "fetch", parameters, max_skipped=max_skipped) as writer,
+        ThreadPoolExecutor(DOWNLOADS) as pool,
+    ):
+        folders = [Path(scratch) / str(number) for number in range(len(objects))]
+
+        def bring(item: SelectedObject, folder: Path) -> str | Exception:
+            try:
+                return _download(source, files, item, folder, limits)
+            except MeshError as error:
+                return error
+
+        brought = pool.map(bring, objects, folders)
+        for item, folder, main in track(zip(objects, folders, brought, strict=True), len(objects), "objects"):
+            try:
+                if isinstance(main, Exception):
+                    raise main
+                writer.add_files(_inspect(item, folder / main, selection, source, limits), folder, main)
+            except FormatError as error:
+                writer.skip(item.listed.id, str(error).replace(f"{folder}/", ""))
+            _remove(folder)
+
+
+def _download(
+    source: Source, files: Mapping[str, SourceFile], item: SelectedObject, folder: Path, limits: _Limits
+) -> str:
+    """Bring an object's mesh and all it refers to; returns the mesh's path inside `folder`."""
+    main = item.listed.main
+    # A folder's tree below the object is kept: materials name their textures by relative paths.
+    root = _root_of(main.key)
+    waiting = [main.key]
+    seen: set[str] = set()
+    while waiting:
+        key = waiting.pop()
+        if key in seen or key not in files:
+            continue  # what is missing (a texture, a material) is drawn in grey later
+        seen.add(key)
+        if files[key].size > limits.bytes:
+            raise MeshError(f"{key}: expected at most {limits.bytes} bytes, got {files[key].size}")
+        target = folder / key.removeprefix(root)
+        source.download(files[key], target)
+        waiting += [_join(key, name) for name in referenced_files(target)]
+    return main.key.removeprefix(root)
+
+
+def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Source, limits: _Limits) -> Sample:
+    """Read the mesh once, so that every later stage can trust it, and make its row."""
+    canonical: tuple[tuple[float, ...], ...] = ()
+    if path.suffix.lower() != ".binvox":  # a grid fills its cube: voxelize reads its frame from its header
+        mesh = read_mesh(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
+        # Vertices that no face uses must not move the box.
+        used = mesh.vertices[np.unique(mesh.faces)]
+        matrix = canonical_from_bounds(used.min(axis=0), used.max(axis=0), item.up_axis)
+        canonical = tuple(tuple(float(value) for value in row) for row in matrix)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    uri = f"{selection.source.rstrip('/')}/{item.listed.main.key}"
+    return Sample(item.listed.id, item.listed.class_name, item.split, uri, source.license, sha256, "", canonical)
+
+
+def _root_of(key: str) -> str:
+    """The folder that an object's files are stored relative to: two up for ShapeNet's `models/`, else its own."""
+    parts = key.split("/")[:-1]
+    if parts and parts[-1] == "models":
+        parts = parts[:-1]
+    return "".join(f"{part}/" for part in parts)
+
+
+def _join(key: str, name: str) -> str:
+    """A relative reference as a key; `..` that leaves the source gives a key that no file has."""
+    parts = key.split("/")[:-1]
+    for part in name.replace("\\", "/").split("/"):
+        if part == "..":
+            if not parts:
+                return ""
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _remove(folder: Path) -> None:
+    """Drop an object's files as soon as they are in the shard: a shard may be larger than the scratch disk."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""List a source, choose objects, split them, cut the list into shards."""

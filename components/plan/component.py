@@ -1,0 +1,34 @@
+"""The typed spec of `plan`."""
+
+from typing import List  # noqa: UP035 - kfp reads the annotation
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("plan"), install_kfp_package=False)
+def plan(
+    source: str,
+    layout: str = "auto",
+    classes: str = "",
+    max_per_class: int = 0,
+    up_axis: str = "auto",
+    shards: int = 4,
+) -> List[dict]:  # type: ignore[type-arg]  # noqa: UP006
+    """List a source, give every object its id and its split, and cut the list into shards.
+
+    Args:
+        source: s3://bucket/prefix, a folder, or procedural://?objects=480&seed=0.
+        layout: auto, shapenet, modelnet or classes (one folder a class).
+        classes: The classes to take, with commas between; empty for all.
+        max_per_class: Objects of a class at the most; 0 for all.
+        up_axis: The axis that points up in the files: auto, y or z.
+        shards: Shards to cut the list into, 1 to 64; empty ones are left out.
+    """
+    from components.plan.plan import plan_shards
+    from shapeyard.contracts.progress import stage
+    from shapeyard.sources.selection import Selection
+
+    with stage("plan"):
+        return plan_shards(Selection(source, layout, classes, max_per_class, up_axis, shards))

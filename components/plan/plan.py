@@ -1,0 +1,25 @@
+"""The work of `plan`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from shapeyard.contracts.progress import report
+from shapeyard.sources.selection import Selection, objects_of_shard, select_objects
+from shapeyard.sources.source import open_source
+
+
+def plan_shards(selection: Selection) -> list[dict[str, str]]:
+    """The items of all shards that are not empty; each says what to list again and its fingerprint.
+
+    Raises:
+        SourceError: if the source cannot be listed or holds nothing that the selection takes.
+    """
+    objects = select_objects(selection, open_source(selection.source).list_files())
+    shards = [(shard, objects_of_shard(objects, shard, selection.shards)) for shard in range(selection.shards)]
+    items = [selection.item(shard, members) for shard, members in shards if members]
+    splits = Counter(item.split for item in objects)
+    classes = len({item.listed.class_name for item in objects})
+    parts = ", ".join(f"{splits[split]} {split}" for split in ("train", "val", "test"))
+    report(1, 1, f"{len(objects)} objects, {classes} classes, {len(items)} shards; {parts}")
+    return items

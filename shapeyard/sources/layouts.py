@@ -1,0 +1,112 @@
+"""How the files of a source make objects.
+
+    shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (ShapeNetCore v2)
+    modelnet   <class>/<train|test>/<name>.off                        +Z up     (ModelNet10 and 40)
+    classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
+                                                                      of class "unsorted"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, get_args
+
+from shapeyard.errors import SourceError
+from shapeyard.formats.mesh import MESH_SUFFIXES
+from shapeyard.geometry.frames import UpAxis
+from shapeyard.sources.source import SourceFile
+from shapeyard.sources.synsets import CLASS_OF_SYNSET
+
+Layout = Literal["shapenet", "modelnet", "classes"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+SHAPENET = re.compile(r"([^/]+)/([^/]+)/models/model_normalized\.obj")
+MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.off", re.IGNORECASE)
+OBJECT_SUFFIXES = (*MESH_SUFFIXES, ".binvox")
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """An object as a source's listing shows it."""
+
+    id: str
+    """class/name"""
+    class_name: str
+    main: SourceFile
+    """the mesh; what it refers to (materials, textures) is brought with it"""
+    own_files: tuple[SourceFile, ...]
+    """all files that plainly belong to it: their tags make its fingerprint"""
+    up_axis: UpAxis
+    source_split: Literal["train", "test"] | None = None
+
+
+def detect_layout(files: Sequence[SourceFile]) -> Layout:
+    """The first of the three layouts that any file fits.
+
+    Raises:
+        SourceError: if no file fits any.
+    """
+    keys = [file.key for file in files]
+    if any(SHAPENET.fullmatch(key) for key in keys):
+        return "shapenet"
+    if any(MODELNET.fullmatch(key) for key in keys):
+        return "modelnet"
+    if any(_is_mesh(key) for key in keys):
+        return "classes"
+    raise SourceError(f"expected meshes ({', '.join(OBJECT_SUFFIXES)}), found none in {len(files)} files")
+
+
+def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObject]:
+    """The objects of a listing, sorted by id; a name that stands twice gets its ending or a number added."""
+    if layout == "shapenet":
+        listed = _shapenet(files)
+    elif layout == "modelnet":
+        listed = [
+            ListedObject(f"{m[1]}/{m[3]}", m[1], file, (file,), "z", "train" if m[2].lower() == "train" else "test")
+            for file in files
+            if (m := MODELNET.fullmatch(file.key))
+        ]
+    else:
+        listed = _classes(files)
+    return sorted(listed, key=lambda item: item.id)
+
+
+def _shapenet(files: Sequence[SourceFile]) -> list[ListedObject]:
+    folders: dict[str, list[SourceFile]] = {}
+    for file in files:
+        folders.setdefault("/".join(file.key.split("/")[:2]), []).append(file)
+    listed = []
+    for folder, own in folders.items():
+        for file in own:
+            if SHAPENET.fullmatch(file.key):
+                synset, name = folder.split("/")
+                class_name = CLASS_OF_SYNSET.get(synset, synset)
+                listed.append(ListedObject(f"{class_name}/{name}", class_name, file, tuple(own), "y"))
+    return listed
+
+
+def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
+    companions: dict[str, list[SourceFile]] = {}
+    for file in files:
+        companions.setdefault(str(PurePosixPath(file.key).with_suffix("")), []).append(file)
+    meshes = [file for file in files if _is_mesh(file.key)]
+    taken: set[str] = set()
+    listed = []
+    for file in meshes:
+        path = PurePosixPath(file.key)
+        class_name = path.parts[0] if len(path.parts) > 1 else "unsorted"
+        inside = "-".join(path.parts[1:] if len(path.parts) > 1 else path.parts)
+        name = inside.removesuffix(path.suffix)
+        if f"{class_name}/{name}" in taken:
+            name = inside.replace(".", "-")
+        taken.add(f"{class_name}/{name}")
+        own = [f for f in companions[str(path.with_suffix(""))] if f is file or not _is_mesh(f.key)]
+        up_axis: UpAxis = "z" if path.suffix.lower() == ".stl" else "y"
+        listed.append(ListedObject(f"{class_name}/{name}", class_name, file, tuple(own), up_axis))
+    return listed
+
+
+def _is_mesh(key: str) -> bool:
+    return PurePosixPath(key).suffix.lower() in OBJECT_SUFFIXES
