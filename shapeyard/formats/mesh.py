@@ -1,0 +1,213 @@
+"""Reading the geometry of mesh files: vertices and triangles, never materials or textures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapeyard.errors import MeshError, one_line
+from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, parse_stl, stl_triangle_count, triangulate
+
+MESH_SUFFIXES = (".obj", ".stl", ".off", ".ply", ".glb", ".gltf")
+MAX_TRIANGLES = 2_000_000
+MAX_BYTES = 256 * 1024**2
+"""A text file takes some ten times its size while it is read."""
+ACCESSORS_PER_TRIANGLE = 16
+"""More glTF accessor elements than this for each triangle that is allowed are no honest mesh."""
+FOREIGN_CONTENT = {
+    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive", b"<": "an HTML or XML page",
+}  # fmt: skip
+
+
+class Mesh(NamedTuple):
+    """A triangle mesh in its file's own coordinates; every vertex belongs to a triangle."""
+
+    vertices: NDArray[np.float64]
+    """(N,3), finite"""
+    faces: NDArray[np.int64]
+    """(M,3) vertex indices"""
+
+
+def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> Mesh:
+    """Read an OBJ, STL, OFF, PLY, GLB or glTF file; polygons become fans of triangles.
+
+    Scenes come as one mesh, each part where the scene puts it. Nothing is welded: STL has three vertices a triangle.
+
+    Args:
+        path: the file; its ending says which format is expected.
+        max_triangles: more than this are refused, as far as the format allows before they are read.
+        max_bytes: larger files are refused unread.
+
+    Raises:
+        MeshError: in one line, for a file that is missing, too large, empty, cut off, of another format than its
+            ending says, without triangles, with coordinates that are not finite, with indices out of range, or without
+            an extent.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in MESH_SUFFIXES:
+        raise MeshError(f"{path}: expected one of {', '.join(MESH_SUFFIXES)}, got {suffix or 'no ending'}")
+    content = _read_bytes(path, max_bytes)
+    try:
+        _refuse_foreign(content)
+        if suffix in _PARSERS:
+            _refuse_too_many(_CLAIMS[suffix](content), max_triangles)
+            polygons = _PARSERS[suffix](content)
+            _refuse_too_many(int(np.maximum(polygons.sizes - 2, 0).sum()), max_triangles)
+            return _checked(polygons.vertices, triangulate(polygons))
+        return _checked(*_read_with_trimesh(content, path, max_triangles, max_bytes))
+    except MeshError as error:
+        raise MeshError(f"{path}: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise MeshError(f"{path}: not readable as {suffix[1:].upper()}: {one_line(error)}") from error
+
+
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise MeshError(f"{path}: expected at most {max_bytes} bytes, got {size}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise MeshError(f"{path}: not readable: {error.strerror}") from error
+    if not content.strip():
+        raise MeshError(f"{path}: the file is empty")
+    return content
+
+
+def _refuse_foreign(content: bytes) -> None:
+    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for signature, name in FOREIGN_CONTENT.items():
+        if start.startswith(signature):
+            raise MeshError(f"not a mesh but {name}")
+
+
+def _refuse_too_many(triangles: int, max_triangles: int) -> None:
+    if triangles > max_triangles:
+        raise MeshError(f"expected at most {max_triangles} triangles, got {triangles}")
+
+
+def _claimed_by_stl(content: bytes) -> int:
+    binary = stl_triangle_count(content)
+    return content.count(b"endfacet") if binary is None else binary
+
+
+def _claimed_by_obj(content: bytes) -> int:
+    if b"\0" in content[:4096]:
+        raise MeshError("expected the text of an OBJ file, got binary data")
+    return content.count(b"\nf ")
+
+
+def _claimed_by_off(content: bytes) -> int:
+    counts = re.match(rb"(?:\s|#[^\n]*\n)*\w*OFF(?:\s|#[^\n]*\n)*\d+\s+(\d{1,18})\s", content)
+    return int(counts[1]) if counts else 0
+
+
+_CLAIMS: dict[str, Callable[[bytes], int]] = {
+    ".obj": _claimed_by_obj, ".off": _claimed_by_off, ".stl": _claimed_by_stl,
+}  # fmt: skip
+_PARSERS: dict[str, Callable[[bytes], Polygons]] = {".obj": parse_obj, ".off": parse_off, ".stl": parse_stl}
+
+
+def _read_with_trimesh(
+    content: bytes, path: Path, max_triangles: int, max_bytes: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """PLY, GLB and glTF: vertices (N,3) and faces (M,3) of all the scene's parts, put where the scene puts them."""
+    import trimesh
+
+    suffix = path.suffix.lower()
+    if suffix == ".ply":
+        _check_ply_header(content, max_triangles)
+    else:
+        _check_gltf(_gltf_json(content, suffix), path.parent, max_triangles, max_bytes)
+    try:
+        resolver = trimesh.resolvers.FilePathResolver(str(path))
+        scene: Any = trimesh.load_scene(
+            BytesIO(content), file_type=suffix[1:], resolver=resolver, process=False, skip_materials=True
+        )
+        placed = [scene.graph[node] for node in scene.graph.nodes_geometry]
+        parts = [(matrix, scene.geometry[name]) for matrix, name in placed if hasattr(scene.geometry[name], "faces")]
+        _refuse_too_many(sum(len(part.faces) for _, part in parts), max_triangles)
+        vertices = [part.vertices @ matrix[:3, :3].T + matrix[:3, 3] for matrix, part in parts]
+        starts = np.cumsum([0, *(len(v) for v in vertices)])
+        faces = [
+            _in_range(part.faces, len(part.vertices)) + start
+            for (_, part), start in zip(parts, starts[:-1], strict=True)
+        ]
+    except MeshError:
+        raise
+    except Exception as error:  # trimesh's loaders raise anything at all on a broken file
+        raise MeshError(f"not readable as {suffix[1:].upper()}: {one_line(error)}") from error
+    if not parts:
+        raise MeshError("no triangles")
+    return np.concatenate(vertices).astype(np.float64), np.concatenate(faces).astype(np.int64)
+
+
+def _check_ply_header(content: bytes, max_triangles: int) -> None:
+    header, found, _ = content[:65536].partition(b"end_header")
+    if not content.startswith(b"ply") or not found:
+        raise MeshError("expected a PLY file with a header")
+    for name, count in re.findall(rb"^element\s+(\S+)\s+(-?\d{1,18})", header, re.MULTILINE):
+        if not 0 <= int(count) <= len(content) - len(header):
+            raise MeshError(
+                f"the PLY header claims {int(count)} of {name.decode(errors='replace')}, more than the file holds"
+            )
+        if name == b"face":
+            _refuse_too_many(int(count), max_triangles)
+
+
+def _gltf_json(content: bytes, suffix: str) -> Any:
+    if suffix == ".glb":
+        if content[:4] != b"glTF" or content[16:20] != b"JSON":
+            raise MeshError("expected a GLB file, which starts with glTF")
+        content = content[20 : 20 + int.from_bytes(content[12:16], "little")]
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise MeshError(f"expected glTF's JSON: {one_line(error)}") from error
+
+
+def _check_gltf(header: Any, folder: Path, max_triangles: int, max_bytes: int) -> None:
+    """Refuse a header that asks for more memory than a mesh of the allowed size could need."""
+    try:
+        elements = sum(int(accessor["count"]) for accessor in header.get("accessors", []))
+        uris = [str(buffer["uri"]) for buffer in header.get("buffers", []) if "uri" in buffer]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MeshError(f"expected glTF's accessors and buffers: {one_line(error)}") from error
+    if elements > ACCESSORS_PER_TRIANGLE * max_triangles:
+        raise MeshError(f"expected at most {max_triangles} triangles, got {elements} glTF accessor elements")
+    for uri in uris:
+        if not uri.startswith("data:") and (folder / uri).is_file() and (folder / uri).stat().st_size > max_bytes:
+            raise MeshError(f"expected buffers of at most {max_bytes} bytes, got {uri}")
+
+
+def _in_range(faces: NDArray[np.int64], vertex_count: int) -> NDArray[np.int64]:
+    if faces.size and (faces.min() < 0 or faces.max() >= vertex_count):
+        raise MeshError(f"a face points outside the {vertex_count} vertices")
+    return faces
+
+
+def _checked(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:
+    """Vertices without a triangle are dropped first, so that they move no bounding box."""
+    if len(faces) == 0:
+        raise MeshError("no triangles")
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+    if not used.all():
+        faces = (np.cumsum(used) - 1)[faces]
+        vertices = vertices[used]
+    if not np.isfinite(vertices).all():
+        raise MeshError("coordinates that are not finite")
+    with np.errstate(over="ignore"):
+        side = float(np.ptp(vertices, axis=0).max())
+    if not np.finfo(np.float32).tiny < side < np.finfo(np.float32).max:
+        raise MeshError(f"expected a mesh with an extent, got a bounding box of side {side:g}")
+    return Mesh(np.ascontiguousarray(vertices), np.ascontiguousarray(faces))

@@ -1,0 +1,146 @@
+"""The text formats of polygon meshes, read as what they are: vertices and polygons.
+
+    OBJ     Wavefront, https://www.martinreddy.net/gfx/3d/OBJ.spec
+    OFF     Geomview, http://www.geomview.org/docs/html/OFF.html
+    STL     3D Systems, both forms, https://www.fabbers.com/tech/STL_Format
+
+Own readers, since a general one splits vertices by texture and files by material, takes OBJ's relative indices from
+the end of the file, and reads a file that was cut off as a smaller mesh.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapeyard.errors import MeshError
+
+STL_HEADER_BYTES = 84
+STL_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+
+
+class Polygons(NamedTuple):
+    """A mesh whose faces may have any number of corners."""
+
+    vertices: NDArray[np.float64]
+    """(N,3)"""
+    corners: NDArray[np.int64]
+    """(K,) vertex indices, face after face"""
+    sizes: NDArray[np.int64]
+    """(M,) corners of each face"""
+
+
+def parse_obj(content: bytes) -> Polygons:
+    """An OBJ file's `v` and `f` lines; normals, textures, lines and materials are passed over.
+
+    Raises:
+        ValueError: for numbers that are none.
+        MeshError: for a vertex without three coordinates.
+    """
+    content = content.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    vertex_lines = [match.split() for match in re.findall(rb"^[ \t]*v[ \t]+([^\r\n#]*)", content, re.MULTILINE)]
+    if any(len(words) < 3 for words in vertex_lines):
+        raise MeshError("a vertex line has fewer than three coordinates")
+    vertices = _floats([word for words in vertex_lines for word in words[:3]]).reshape(-1, 3)
+    faces = list(re.finditer(rb"^[ \t]*fo?[ \t]+([^\r\n#]*)", content, re.MULTILINE))
+    polygons = [re.sub(rb"/\S*", b"", match[1]).split() for match in faces]
+    sizes = np.array([len(words) for words in polygons], np.int64)
+    corners = _integers([word for words in polygons for word in words])
+    if (corners < 0).any():
+        starts = [match.start() for match in re.finditer(rb"^[ \t]*v[ \t]", content, re.MULTILINE)]
+        known = np.searchsorted(starts, [match.start() for match in faces])
+        corners = np.where(corners < 0, corners + np.repeat(known, sizes), corners - 1)
+    else:
+        corners = corners - 1
+    return Polygons(vertices, corners, sizes)
+
+
+def parse_off(content: bytes) -> Polygons:
+    """An OFF file, also with ModelNet's counts glued to the header (`OFF123 456 0`), normals or colours.
+
+    Raises:
+        ValueError: for numbers that are none.
+        MeshError: for another header, or fewer lines than the counts claim.
+    """
+    text = re.sub(rb"#[^\r\n]*", b"", content).lstrip()
+    header = re.match(rb"(ST)?C?N?OFF(?![A-Za-z])", text)
+    if header is None:
+        raise MeshError(f"expected a file that starts with OFF, got {text[:16]!r}")
+    lines = [line for line in text[header.end() :].splitlines() if line.strip()]
+    counts = [int(word) for word in lines[0].split()[:2]] if lines else []
+    if len(counts) < 2 or min(counts) < 0 or sum(counts) > len(lines) - 1:
+        raise MeshError(f"expected lines for {counts} vertices and faces, got {max(len(lines) - 1, 0)} lines")
+    vertex_count, face_count = counts
+    rows = [line.split() for line in lines[1 : 1 + vertex_count]]
+    if any(len(words) < 3 for words in rows):
+        raise MeshError("a vertex line has fewer than three coordinates")
+    vertices = _floats([word for words in rows for word in words[:3]]).reshape(-1, 3)
+    faces = [line.split() for line in lines[1 + vertex_count : 1 + vertex_count + face_count]]
+    sizes = _integers([words[0] for words in faces])
+    if any(not 0 <= size < len(words) for size, words in zip(sizes.tolist(), faces, strict=True)):
+        raise MeshError("a face line has fewer indices than it claims")
+    indices = [word for size, words in zip(sizes.tolist(), faces, strict=True) for word in words[1 : size + 1]]
+    return Polygons(vertices, _integers(indices), sizes)
+
+
+def parse_stl(content: bytes) -> Polygons:
+    """An STL file of either form; the three corners of each triangle are vertices of their own, unmerged.
+
+    Raises:
+        ValueError: for numbers that are none.
+        MeshError: if the file is shorter than its header claims, or neither form.
+    """
+    claimed = stl_triangle_count(content)
+    if claimed is None:
+        words = re.findall(rb"^\s*vertex\s+(\S+)\s+(\S+)\s+(\S+)", content, re.MULTILINE | re.IGNORECASE)
+        if b"endsolid" not in content[-1024:].lower() or len(words) % 3:
+            raise MeshError("an ASCII STL that is cut off or is not made of triangles")
+        vertices = _floats([word for triple in words for word in triple]).reshape(-1, 3)
+    else:
+        records = np.frombuffer(content, STL_RECORD, claimed, STL_HEADER_BYTES)
+        vertices = records["corners"].reshape(-1, 3).astype(np.float64)
+    return Polygons(vertices, np.arange(len(vertices)), np.full(len(vertices) // 3, 3))
+
+
+def stl_triangle_count(content: bytes) -> int | None:
+    """How many triangles a binary STL's header claims; None for the ASCII form.
+
+    Raises:
+        MeshError: if the file is shorter than that.
+    """
+    is_text = re.match(rb"\s*solid", content, re.IGNORECASE) and b"\0" not in content[:4096]
+    claimed = int.from_bytes(content[80:STL_HEADER_BYTES], "little")
+    expected = STL_HEADER_BYTES + STL_RECORD.itemsize * claimed
+    if is_text and len(content) != expected:
+        return None
+    if len(content) < max(expected, STL_HEADER_BYTES):
+        raise MeshError(
+            f"the STL header claims {claimed} triangles ({expected} bytes), the file has {len(content)} bytes"
+        )
+    return claimed
+
+
+def triangulate(polygons: Polygons) -> NDArray[np.int64]:
+    """Faces as fans of triangles (M,3) int64; faces of one or two corners are left out.
+
+    Raises:
+        MeshError: if an index points outside the vertices.
+    """
+    _, corners, sizes = polygons
+    if corners.size and (corners.min() < 0 or corners.max() >= len(polygons.vertices)):
+        raise MeshError(f"a face points outside the {len(polygons.vertices)} vertices")
+    fans = np.maximum(sizes - 2, 0)
+    first = np.repeat(np.cumsum(sizes) - sizes, fans)
+    step = np.arange(len(first)) - np.repeat(np.cumsum(fans) - fans, fans)
+    return np.asarray(corners[np.stack([first, first + step + 1, first + step + 2], axis=1)])
+
+
+def _floats(words: list[bytes]) -> NDArray[np.float64]:
+    return np.fromiter(map(float, words), np.float64, len(words))
+
+
+def _integers(words: list[bytes]) -> NDArray[np.int64]:
+    return np.fromiter(map(int, words), np.int64, len(words))
