@@ -136,7 +136,7 @@ class DatasetWriter:
         for name, values in arrays.items():
             array = np.asarray(values)
             big = array.size >= 1024
-            chunks = (1, *array.shape[1:]) if name in PER_VIEW else big
+            chunks = (1, *array.shape[1:]) if name in PER_VIEW else big or None
             group.create_dataset(name, data=array, chunks=chunks, compression="gzip" if big else None,
                                  compression_opts=1 if big else None, shuffle=big)  # fmt: skip
         self._samples[sample.id] = replace(sample, shard=self._shard, attributes=dict(attributes or {}))
