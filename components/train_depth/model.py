@@ -1,0 +1,73 @@
+"""The U-Net that estimates depth from one RGBA view.
+
+Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, 2015, arXiv 1505.04597;
+here with three convolutions a level, batch normalization at each level's end and padding that keeps the image's size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+LEVELS = 4
+SIZE_MULTIPLE = 2 ** (LEVELS - 1)
+"""Images must divide by this: every level but the first halves them."""
+
+
+class UNet(nn.Module):
+    """RGBA (B,4,H,W) in 0…1 → standardized depth (B,1,H,W); H and W divide by 8.
+
+    `width` is the number of channels of the first level; each further level doubles it: 64, 128, 256, 512.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        channels = [width * 2**level for level in range(LEVELS)]
+        self.down = nn.ModuleList(_level(c_in, c) for c_in, c in zip([4, *channels[:-1]], channels, strict=True))
+        self.pool = nn.MaxPool2d(2)
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(2 * c, c, 2, stride=2) for c in reversed(channels[:-1]))
+        self.up = nn.ModuleList(_level(2 * c, c) for c in reversed(channels[:-1]))
+        self.out = nn.Conv2d(width, 1, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def forward(self, rgba: Tensor) -> Tensor:
+        """(B,4,H,W) → (B,1,H,W)."""
+        skips = []
+        x = rgba - 0.5
+        for index, level in enumerate(self.down):
+            x = level(x if index == 0 else self.pool(x))  # (B,w·2^i,H/2^i,W/2^i)
+            skips.append(x)
+        skips.pop()
+        for enlarge, level in zip(self.enlarge, self.up, strict=True):
+            x = level(torch.cat([enlarge(x), skips.pop()], dim=1))  # (B,w·2^i,H/2^i,W/2^i)
+        with torch.autocast(x.device.type, enabled=False):  # 8 bits of mantissa would be steps in the depth
+            depth: Tensor = self.out(x.float())
+        return depth
+
+
+def masked_squared_error(estimate: Tensor, depth: Tensor, mean: float, std: float) -> Tensor:
+    """Mean squared error over the object's pixels, in standardized units.
+
+    Args:
+        estimate: (B,1,H,W), standardized.
+        depth: (B,H,W) in canonical units, inf outside the object; at least one pixel must be finite.
+        mean: the constants of the standardization, canonical units.
+        std: as `mean`.
+    """
+    mask = torch.isfinite(depth)
+    target = torch.where(mask, (depth - mean) / std, 0.0)
+    error = torch.where(mask, estimate[:, 0] - target, 0.0)
+    return error.square().sum() / mask.sum()
+
+
+def _level(channels_in: int, channels: int) -> nn.Sequential:
+    """Three 3×3 convolutions with ReLU, then batch normalization; the size stays."""
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(inplace=True),
+        nn.BatchNorm2d(channels, momentum=0.05),
+    )  # fmt: skip

@@ -1,0 +1,35 @@
+"""What every training loop needs and no framework has to give: an order of the examples, a learning rate, cores."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def endless_batches(count: int, batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Indices (batch_size,) below `count`, without end: each pass over the examples in a new order, none left out."""
+    waiting = np.empty(0, dtype=np.int64)
+    while True:
+        while len(waiting) < batch_size:
+            waiting = np.concatenate([waiting, rng.permutation(count)])
+        yield waiting[:batch_size]
+        waiting = waiting[batch_size:]
+
+
+def cosine_rate(step: int, steps: int, warmup: int = 0) -> float:
+    """The share of the peak learning rate at a step, 0 to `steps`: a linear rise, then half a cosine down to 0.
+
+    Loshchilov, Hutter: SGDR, 2017, arXiv 1608.03983, without restarts.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+
+
+def cores(workers: int) -> int:
+    """`workers`, or for 0 as many as the process may use."""
+    return workers or len(os.sched_getaffinity(0))
