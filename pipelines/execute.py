@@ -1,0 +1,40 @@
+"""Run a compiled pipeline with kfp.local: the child process of `shapeyard run`.
+
+    python -m pipelines.execute REQUEST.json
+
+kfp.local has no hooks, replaces `print`, and does not stop when it is told to. So it gets a process group of its own,
+which the parent can end at any time; what it prints goes to the run's log, what came out into `outcome`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kfp import components, dsl, local
+
+from pipelines.processes import end_group_on_sigterm
+from shapeyard.contracts.dataset import write_json
+
+
+def main(request_path: Path) -> None:
+    """Run the request: ir (file), arguments, pipeline_root, cache_root, workspace, outcome (file to write)."""
+    end_group_on_sigterm()
+    request: dict[str, Any] = json.loads(request_path.read_text(encoding="utf-8"))
+    local.init(
+        runner=local.SubprocessRunner(use_venv=False),
+        pipeline_root=request["pipeline_root"],
+        cache_root=request["cache_root"],
+        workspace_root=request["workspace"],
+        enable_caching=True,
+    )
+    pipeline = components.load_component_from_file(request["ir"])
+    run = pipeline(**request["arguments"])
+    outputs = {name: value.path for name, value in run.outputs.items() if isinstance(value, dsl.Artifact)}
+    write_json(Path(request["outcome"]), outputs)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,126 @@
+"""Pipelines as compiled by KFP: the intermediate representation that all runners and the cluster take."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kfp import compiler
+
+from components.images import STACK_OF_STAGE
+from shapeyard.errors import ParameterError
+
+FOLDER = Path(__file__).resolve().parent
+IR = list[dict[str, Any]]
+"""The documents of a compiled pipeline: the pipeline spec, then, where there is one, the platform spec."""
+
+
+def pipeline_names() -> list[str]:
+    """The pipelines, sorted."""
+    return sorted(path.parent.name for path in FOLDER.glob("presets/*/tiny.yaml"))
+
+
+def compile_pipeline(name: str) -> IR:
+    """Compile a pipeline, with the release images.
+
+    Raises:
+        ParameterError: if there is no such pipeline.
+    """
+    if name not in pipeline_names():
+        raise ParameterError(f"pipeline: expected one of {', '.join(pipeline_names())}, got {name}")
+    pipeline = getattr(importlib.import_module(f"pipelines.{name}"), name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(pipeline, str(path))
+        return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def preset(pipeline: str, name: str) -> dict[str, Any]:
+    """The parameters of a preset.
+
+    Raises:
+        ParameterError: if there is no such preset.
+    """
+    there = sorted(path.stem for path in (FOLDER / "presets" / pipeline).glob("*.yaml"))
+    if name not in there:
+        raise ParameterError(f"preset: expected one of {', '.join(there)}, got {name}")
+    text = (FOLDER / "presets" / pipeline / f"{name}.yaml").read_text(encoding="utf-8")
+    values: dict[str, Any] = yaml.safe_load(text)
+    return values
+
+
+def parameters_of(ir: IR) -> dict[str, str]:
+    """The pipeline's parameters and their KFP types (STRING, NUMBER_INTEGER, NUMBER_DOUBLE, BOOLEAN)."""
+    inputs = ir[0]["root"].get("inputDefinitions", {}).get("parameters", {})
+    return {name: spec["parameterType"] for name, spec in inputs.items()}
+
+
+def parse_parameters(ir: IR, given: Mapping[str, str]) -> dict[str, Any]:
+    """Turn `k=v` strings into values of the pipeline's types.
+
+    Raises:
+        ParameterError: for an unknown name, or a value of another type.
+    """
+    types = parameters_of(ir)
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in types:
+            raise ParameterError(f"--param {name}: expected one of {', '.join(sorted(types))}")
+        try:
+            values[name] = _PARSERS[types[name]](text)
+        except (ValueError, KeyError):
+            kind = types[name].removeprefix("NUMBER_").lower()
+            raise ParameterError(f"--param {name}: expected a value of type {kind}, got {text!r}") from None
+    return values
+
+
+def stages_of(ir: IR) -> list[str]:
+    """The stages that a pipeline calls, in the order of their names in `STACK_OF_STAGE`."""
+    named = {_stage_of_image(e["container"]["image"]) for e in _executors(ir).values()}
+    return [stage for stage in STACK_OF_STAGE if stage in named]
+
+
+def with_images(ir: IR, image_of_stage: Callable[[str], str]) -> IR:
+    """The same pipeline with other images."""
+    for executor in _executors(ir).values():
+        container = executor["container"]
+        container["image"] = image_of_stage(_stage_of_image(container["image"]))
+    return ir
+
+
+def without_retries(ir: IR) -> IR:
+    """The same pipeline with every stage tried once: on one machine a failure is looked at, not repeated."""
+    for component in (ir[0]["root"], *ir[0].get("components", {}).values()):
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            task.pop("retryPolicy", None)
+    return ir
+
+
+def dump(ir: IR) -> str:
+    """As YAML text."""
+    return yaml.safe_dump_all(ir, sort_keys=True, width=120)
+
+
+def _executors(ir: IR) -> dict[str, Any]:
+    executors: dict[str, Any] = ir[0]["deploymentSpec"]["executors"]
+    return executors
+
+
+def _stage_of_image(image: str) -> str:
+    return image.partition(":")[0].rpartition("/")[2].replace("-", "_")
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "STRING": str,
+    "NUMBER_INTEGER": int,
+    "NUMBER_DOUBLE": float,
+    "BOOLEAN": _boolean,
+}

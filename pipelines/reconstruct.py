@@ -1,0 +1,128 @@
+"""`reconstruct`: meshes in; a depth estimator, a voxel reconstructor and a classifier out, measured and reported."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components.evaluate.component import evaluate
+from components.fetch.component import fetch
+from components.plan.component import plan
+from components.recognize.component import recognize
+from components.render.component import render
+from components.report.component import report
+from components.train_classifier.component import train_classifier
+from components.train_depth.component import train_depth
+from components.train_recgan.component import train_recgan
+from components.voxelize.component import voxelize
+
+
+class Outputs(NamedTuple):
+    """What a run leaves: the report, the figures, the trained models."""
+
+    page: dsl.HTML
+    evaluation: dsl.Artifact
+    depth_model: dsl.Model
+    recgan_model: dsl.Model
+    classifier: dsl.Model
+
+
+@dsl.pipeline(name="reconstruct", description="From meshes to a measured single-image 3D reconstructor.")
+def reconstruct(
+    source: str,
+    layout: str,
+    classes: str,
+    max_per_class: int,
+    up_axis: str,
+    shards: int,
+    max_megabytes: int,
+    max_triangles: int,
+    max_skipped: float,
+    cameras: str,
+    views: int,
+    image_size: int,
+    samples: int,
+    elevation_degrees: float,
+    camera_distance: float,
+    voxel_resolution: int,
+    voxel_mode: str,
+    depth_width: int,
+    depth_steps: int,
+    depth_batch_size: int,
+    depth_learning_rate: float,
+    depth_validate_every: int,
+    recgan_resolution: int,
+    recgan_width: int,
+    recgan_bottleneck: int,
+    recgan_steps: int,
+    recgan_batch_size: int,
+    classifier_network: str,
+    classifier_resolution: int,
+    classifier_epochs: int,
+    classifier_batch_size: int,
+    seed: int,
+    shard_workers: int,
+    workers: int,
+    accelerator_type: str,
+    accelerators: int,
+    title: str,
+) -> Outputs:
+    """Every value comes from a preset; see pipelines/presets/reconstruct."""
+    planned = plan(
+        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards
+    ).set_caching_options(False)  # a source is always looked at anew; its shards' fingerprints decide what is reused
+
+    with dsl.ParallelFor(planned.output) as shard:
+        fetched = fetch(
+            shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped
+        )  # fmt: skip
+        rendered = render(
+            meshes=fetched.outputs["meshes"], cameras=cameras, views=views, image_size=image_size, samples=samples,
+            elevation_degrees=elevation_degrees, distance=camera_distance, seed=seed, workers=shard_workers,
+            max_skipped=max_skipped,
+        )  # fmt: skip
+        voxelized = voxelize(
+            meshes=fetched.outputs["meshes"], resolution=voxel_resolution, mode=voxel_mode, workers=shard_workers,
+            max_skipped=max_skipped,
+        )  # fmt: skip
+
+    meshes = dsl.Collected(fetched.outputs["meshes"])
+    renders = dsl.Collected(rendered.outputs["renders"])
+    voxels = dsl.Collected(voxelized.outputs["voxels"])
+
+    depth = train_depth(
+        renders=renders, width=depth_width, steps=depth_steps, batch_size=depth_batch_size,
+        learning_rate=depth_learning_rate, validate_every=depth_validate_every, seed=seed, workers=workers,
+    )  # fmt: skip
+    recgan = train_recgan(
+        renders=renders, depths=depth.outputs["depths"], voxels=voxels, input_resolution=recgan_resolution,
+        width=recgan_width, bottleneck=recgan_bottleneck, steps=recgan_steps, batch_size=recgan_batch_size,
+        seed=seed, workers=workers,
+    )  # fmt: skip
+    classifier = train_classifier(
+        voxels=voxels, network=classifier_network, resolution=classifier_resolution, epochs=classifier_epochs,
+        batch_size=classifier_batch_size, seed=seed, workers=workers,
+    )  # fmt: skip
+    for training in (depth, recgan, classifier):
+        training.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerators)
+
+    recognized = recognize(
+        model=classifier.outputs["model"], reconstructions=recgan.outputs["reconstructions"], workers=workers
+    )
+    evaluated = evaluate(
+        renders=renders, voxels=voxels, depths=depth.outputs["depths"],
+        reconstructions=recgan.outputs["reconstructions"], class_predictions=classifier.outputs["predictions"],
+        recognized=recognized.outputs["predictions"],
+    )  # fmt: skip
+    reported = report(
+        meshes=meshes, renders=renders, voxels=voxels, depths=depth.outputs["depths"],
+        reconstructions=recgan.outputs["reconstructions"], depth_model=depth.outputs["model"],
+        recgan_model=recgan.outputs["model"], classifier=classifier.outputs["model"],
+        evaluation=evaluated.outputs["evaluation"], title=title,
+    )  # fmt: skip
+    return Outputs(
+        page=reported.outputs["page"],
+        evaluation=evaluated.outputs["evaluation"],
+        depth_model=depth.outputs["model"],
+        recgan_model=recgan.outputs["model"],
+        classifier=classifier.outputs["model"],
+    )
