@@ -1,0 +1,1 @@
+"""Measure depth, reconstruction and classification on the test split, each beside a baseline that needs no network."""

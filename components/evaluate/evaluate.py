@@ -1,0 +1,141 @@
+"""Measure a run on its test split."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from components.evaluate import summary
+from components.evaluate.averages import Row
+from components.evaluate.classification import recognized_rows
+from components.evaluate.depth import depth_rows, mean_training_depth
+from components.evaluate.reconstruction import Shapes, at_choice, candidates, choose, curves, mean_training_shape
+from shapeyard import __version__
+from shapeyard.contracts.dataset import Dataset, Sample, write_json
+from shapeyard.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The dataset directories that are measured."""
+
+    renders: Sequence[str | Path]
+    voxels: Sequence[str | Path]
+    depths: str | Path
+    reconstructions: str | Path
+    class_predictions: str | Path
+    recognized: str | Path
+
+
+class Evaluation(NamedTuple):
+    """What a stage logs of an evaluation."""
+
+    figures: dict[str, float]
+    """the key figures under flat names; none of them is nan"""
+    classes: list[str]
+    confusion: list[list[int]]
+    """(C,C) of the classifier on the true shapes: rows true, columns predicted"""
+
+
+def evaluate_models(inputs: Inputs, output: str | Path) -> Evaluation:
+    """Measure everything on the test split, choose thresholds and thickness on the validation split, write it down.
+
+    Args:
+        inputs: the datasets; a test sample that one of them lacks is left out of its figures and counted in `notes`.
+        output: the folder to write, emptied first: per_view.csv, per_sample.csv, per_class.csv and, last and
+            atomically, metrics.json.
+
+    Raises:
+        DatasetError: if there is no test sample to measure, or one dataset does not fit another.
+    """
+    started = time.monotonic()
+    shapes = Shapes(
+        renders=Dataset(inputs.renders, "renders"),
+        voxels=Dataset(inputs.voxels, "voxels"),
+        depths=Dataset([inputs.depths], "depths"),
+        reconstructions=Dataset([inputs.reconstructions], "reconstructions"),
+    )
+    on_true, on_reconstructed = (Dataset([p], "predictions") for p in (inputs.class_predictions, inputs.recognized))
+    test = shapes.renders.of_split("test")
+    if not test:
+        raise DatasetError(f"{shapes.renders.paths[0]}: expected samples of the test split to measure, got none")
+
+    notes: list[str] = []
+    constant = mean_training_depth(shapes.renders)
+    seen = _present(test, [shapes.depths], "depth", notes)
+    by_view = depth_rows(shapes.renders, shapes.depths, seen, constant)
+    shape_rows, settings = _measure_shapes(shapes, test, notes)
+    true_rows = recognized_rows(on_true, _present(test, [on_true], "classification", notes))
+    seen = _present(test, [on_reconstructed], "classification of reconstructions", notes)
+    reconstructed_rows = recognized_rows(on_reconstructed, seen)
+
+    classes = _class_names([shapes.renders, on_true, on_reconstructed])
+    training = shapes.renders.of_split("train")
+    metrics: dict[str, Any] = {
+        "stage": "evaluate",
+        "version": __version__,
+        "split": "test",
+        "chosen_on": "val",
+        "averaged": "over an object's views, then a class's objects, then the classes",
+        "samples": {split: len(shapes.renders.of_split(split)) for split in ("train", "val", "test")},
+        "classes": classes,
+        "depth": summary.depth_metrics(by_view, constant),
+        "reconstruction": summary.reconstruction_metrics(shape_rows, settings),
+        "classification": {
+            "true_grids": summary.classification_metrics(true_rows, classes, training),
+            "reconstructions": summary.classification_metrics(reconstructed_rows, classes, training),
+        },
+        "notes": notes,
+    }
+    for dataset in (shapes.renders, shapes.voxels, shapes.depths, shapes.reconstructions, on_true, on_reconstructed):
+        dataset.close()
+    output = Path(output)
+    if output.exists():
+        shutil.rmtree(output)
+    output.mkdir(parents=True)
+    summary.write_tables(output, by_view, shape_rows, true_rows, reconstructed_rows)
+    metrics["seconds"] = round(time.monotonic() - started, 2)
+    write_json(output / "metrics.json", summary.without_nan(metrics))
+    confusion = metrics["classification"]["true_grids"]["confusion"]["matrix"]
+    return Evaluation(summary.key_figures(metrics), classes, confusion)
+
+
+def _present(samples: list[Sample], datasets: list[Dataset], what: str, notes: list[str]) -> list[Sample]:
+    """The samples that all datasets hold; how many are missing goes into the notes."""
+    present = [sample for sample in samples if all(sample.id in dataset for dataset in datasets)]
+    if len(present) < len(samples):
+        missing = sorted({s.id for s in samples} - {s.id for s in present})
+        notes.append(
+            f"{what}: {len(missing)} of {len(samples)} {samples[0].split} samples are missing, {missing[0]} first"
+        )
+    return present
+
+
+def _measure_shapes(shapes: Shapes, test: list[Sample], notes: list[str]) -> tuple[list[Row], dict[str, Any]]:
+    """The rows of the test split at the numbers chosen on the validation split, and these numbers."""
+    needed = [shapes.voxels, shapes.depths, shapes.reconstructions]
+    mean_shape = mean_training_shape(shapes.voxels)
+    val = shapes.renders.of_split("val")
+    val_rows = curves(shapes, _present(val, needed, "reconstruction", notes), mean_shape, "validation shapes")
+    test_rows = curves(shapes, _present(test, needed, "reconstruction", notes), mean_shape, "test shapes")
+    if not val_rows:
+        notes.append("reconstruction: no validation samples, so thresholds and thickness are defaults, not chosen")
+    resolutions = {row["resolution"] for row in (*val_rows, *test_rows)}
+    if len(resolutions) > 1:
+        raise DatasetError(f"{shapes.reconstructions.paths[0]}: expected grids of one resolution, got {resolutions}")
+    if not resolutions:
+        return [], {"resolution": None}
+    resolution = resolutions.pop()
+    chosen = choose(val_rows, resolution)
+    settings = {method: numbers[chosen[method]].item() for method, numbers in candidates(resolution).items()}
+    return at_choice(test_rows, chosen), {"resolution": resolution, "chosen": settings}
+
+
+def _class_names(datasets: list[Dataset]) -> list[str]:
+    """All classes that occur in the samples or that a classifier knows, sorted."""
+    known = {str(name) for dataset in datasets for name in dataset.attributes.get("classes", [])}
+    return sorted(known.union(*(dataset.classes for dataset in datasets)))

@@ -1,0 +1,174 @@
+"""Measure reconstructed shapes in the camera-frame cube, beside two shapes that need no network.
+
+    reconstruction    the network's probabilities, occupied at or above a threshold
+    mean_shape        the mean of the training split's true grids, turned into the view by its true camera, occupied at
+                      or above a threshold: strong, since a photograph doesn't tell the camera
+    extruded_surface  the surface that the predicted depth shows, made so many voxels thick backwards
+
+Each has one number to choose: `curves` measures a view at every candidate, `choose` picks on the validation split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate.averages import Row, mean_over_classes
+from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
+from shapeyard.contracts.progress import track
+from shapeyard.errors import DatasetError
+from shapeyard.geometry.frames import transform
+from shapeyard.geometry.lifting import Cube, cube_from_canonical_grid, occupancy_of_points, unproject
+from shapeyard.metrics.occupancy import THRESHOLDS, Overlap, overlap_at_levels, overlap_at_thresholds
+
+MEASURES = ("iou", "precision", "recall")
+METHODS = ("reconstruction", "mean_shape", "extruded_surface")
+DEFAULT_THRESHOLD = 0.5
+DEFAULT_THICKNESS_SHARE = 0.25
+"""Of the cube's side, where nothing can be chosen: a third of an object that is as deep as it is wide."""
+UNIT_CUBE = Cube(np.zeros(3), 1.0)
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The datasets that a reconstruction is measured with."""
+
+    renders: Dataset
+    voxels: Dataset
+    depths: Dataset
+    reconstructions: Dataset
+
+
+def mean_training_shape(voxels: Dataset) -> NDArray[np.float32] | None:
+    """The mean (D,D,D) of the canonical grids of the training split, 0 to 1; None where there are none."""
+    samples = voxels.of_split("train")
+    total: NDArray[np.float32] | None = None
+    for sample in track(samples, len(samples), "mean shape of the training split"):
+        occupancy = read_occupancy(voxels, sample.id)
+        total = np.zeros(occupancy.shape, np.float32) if total is None else total
+        if occupancy.shape != total.shape:
+            raise DatasetError(f"{voxels.paths[0]}: sample {sample.id}: expected {total.shape}, got {occupancy.shape}")
+        total += occupancy
+    return None if total is None else total / np.float32(len(samples))
+
+
+def curves(shapes: Shapes, samples: list[Sample], mean_shape: NDArray[np.float32] | None, note: str) -> list[Row]:
+    """A row for each view of the samples: `outside`, the share of the truth outside the cube, and for each method
+    `<method>_iou`, …, arrays over the candidates of its number: thresholds, or thicknesses from 1 voxel.
+    """
+    return [row for sample in track(samples, len(samples), note) for row in _object_curves(shapes, sample, mean_shape)]
+
+
+def candidates(resolution: int) -> dict[str, NDArray[Any]]:
+    """For each method the numbers to choose from: thresholds, or a thickness in voxels."""
+    thickness = np.arange(1, resolution + 1)
+    return {"reconstruction": THRESHOLDS, "mean_shape": THRESHOLDS, "extruded_surface": thickness}
+
+
+def choose(rows: list[Row], resolution: int) -> dict[str, int]:
+    """For each method the index of the candidate with the best mean IoU over these rows; a default without rows."""
+    threshold = int(np.argmin(np.abs(THRESHOLDS - DEFAULT_THRESHOLD)))
+    thickness = max(1, round(DEFAULT_THICKNESS_SHARE * resolution)) - 1
+    chosen = {"reconstruction": threshold, "mean_shape": threshold, "extruded_surface": thickness}
+    for method in METHODS:
+        iou = mean_over_classes(rows, f"{method}_iou")
+        if np.ndim(iou) == 1:
+            chosen[method] = int(np.argmax(iou))
+    return chosen
+
+
+def at_choice(rows: list[Row], chosen: Mapping[str, int]) -> list[Row]:
+    """The rows with each array replaced by its value at the method's chosen candidate."""
+    picked = []
+    for row in rows:
+        measured = {k: row[k] for k in ("id", "class", "view", "outside")}
+        for method in METHODS:
+            for measure in MEASURES:
+                name = f"{method}_{measure}"
+                if name in row:
+                    measured[name] = float(row[name][chosen[method]])
+        picked.append(measured)
+    return picked
+
+
+def true_in_cube(
+    occupancy: NDArray[np.bool_], canonical_from_cube: NDArray[np.float64], resolution: int
+) -> tuple[NDArray[np.bool_], float]:
+    """The truth as the network was asked for it, and how much of it the cube has no room for.
+
+    Args:
+        occupancy: (D,D,D), the canonical cube.
+        canonical_from_cube: (4,4), the cube's unit coordinates into the canonical frame.
+        resolution: voxels along the cube's side.
+
+    Returns:
+        (resolution,)*3 bool, trilinear ≥ 0.5, and the volume of the true voxels whose centres lie outside the cube, in
+        voxels of the cube.
+    """
+    inside = cube_from_canonical_grid(occupancy, canonical_from_cube, resolution) >= 0.5
+    size = occupancy.shape[0]
+    centres = (np.argwhere(occupancy) + 0.5) / size - 0.5
+    unit = transform(np.linalg.inv(canonical_from_cube), centres)
+    outside = np.count_nonzero(((unit < 0) | (unit > 1)).any(axis=1))
+    cube_volume = abs(float(np.linalg.det(canonical_from_cube[:3, :3])))
+    return inside, outside / size**3 / (cube_volume / resolution**3)
+
+
+def visible_surface(
+    depth: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    canonical_from_camera: NDArray[np.float64],
+    canonical_from_cube: NDArray[np.float64],
+    resolution: int,
+) -> NDArray[np.bool_]:
+    """The 2.5D grid of a depth map in a cube that is already known → (resolution,)*3 bool."""
+    points = transform(np.linalg.inv(canonical_from_cube) @ canonical_from_camera, unproject(depth, intrinsics))
+    return occupancy_of_points(np.round(points, 5), UNIT_CUBE, resolution)  # the nearest point is on the front face
+
+
+def levels_of_extrusion(surface: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """(D,D,D) such that the surface made `thickness` voxels thick backwards (`lifting.extrude`) is
+    `levels > D − thickness`: D on the surface, one less each voxel behind it, 0 in front.
+    """
+    size = surface.shape[2]
+    z = np.arange(size, dtype=np.int16)
+    nearest = np.maximum.accumulate(np.where(surface, z, np.int16(-size)), axis=2)
+    return np.asarray(np.maximum(size - (z - nearest), 0), dtype=np.int16)
+
+
+def _object_curves(shapes: Shapes, sample: Sample, mean_shape: NDArray[np.float32] | None) -> Iterator[Row]:
+    occupancy = read_occupancy(shapes.voxels, sample.id)
+    intrinsics = shapes.renders.read(sample.id, "intrinsics").astype(np.float64)
+    cubes = shapes.reconstructions.read(sample.id, "canonical_from_cube").astype(np.float64)
+    for index, view in enumerate(views_of(shapes.reconstructions[sample.id], len(cubes))):
+        probability = shapes.reconstructions.read(sample.id, "probability", index)
+        resolution = probability.shape[0]
+        if probability.shape != (resolution,) * 3:
+            where = f"{shapes.reconstructions.paths[0]}: sample {sample.id}"
+            raise DatasetError(f"{where}: expected cubes of voxels, got shape {probability.shape}")
+        true, missed = true_in_cube(occupancy, cubes[index], resolution)
+        row: Row = {"id": sample.id, "class": sample.class_name, "view": view, "resolution": resolution}
+        row["outside"] = missed / max(missed + np.count_nonzero(true), 1e-12)
+        row |= _named("reconstruction", overlap_at_thresholds(probability, true, missed=missed))
+        if mean_shape is not None:
+            mean = cube_from_canonical_grid(mean_shape, cubes[index], resolution)
+            row |= _named("mean_shape", overlap_at_thresholds(mean, true, missed=missed))
+        camera = shapes.renders.read(sample.id, "world_from_camera", view).astype(np.float64)
+        depth = shapes.depths.read(sample.id, "depth", view)
+        levels = levels_of_extrusion(visible_surface(depth, intrinsics, camera, cubes[index], resolution))
+        thickest_first = np.arange(resolution, 0, -1)  # the lowest level for thickness 1, 2, …
+        row |= _named("extruded_surface", overlap_at_levels(levels, true, thickest_first, missed))
+        yield row
+
+
+def views_of(sample: Sample, count: int) -> list[int]:
+    """Which of the rendered views were reconstructed: the attribute `views`, or else the first `count`."""
+    return [int(view) for view in sample.attributes.get("views", range(count))]
+
+
+def _named(method: str, found: Overlap) -> Row:
+    return {f"{method}_{measure}": getattr(found, measure) for measure in MEASURES}

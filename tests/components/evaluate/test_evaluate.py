@@ -1,0 +1,289 @@
+"""The evaluation: perfect and flawed runs, what it is chosen on, and what is missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kfp import dsl
+from synthetic_run import SyntheticRun, inside_boxes, orbit, write_run
+
+from components.evaluate import reconstruction
+from components.evaluate.averages import mean_over_classes, mean_over_objects
+from components.evaluate.component import evaluate
+from components.evaluate.evaluate import Evaluation, Inputs, evaluate_models
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, pack_occupancy
+from shapeyard.errors import DatasetError
+from shapeyard.geometry.lifting import canonical_from_cube, enclosing_cube, extrude, unproject
+
+
+def inputs_of(run: SyntheticRun) -> Inputs:
+    return Inputs(run.shards["renders"], run.shards["voxels"], **run.outputs)
+
+
+def measure(run: SyntheticRun) -> tuple[Evaluation, dict[str, Any]]:
+    result = evaluate_models(inputs_of(run), run.folder / "evaluation")
+    return result, json.loads((run.folder / "evaluation" / "metrics.json").read_text())
+
+
+def rewrite(path: Path, kind: Any, change: Any) -> None:
+    """Read a dataset and write it again in its place; `change` gets a sample and its arrays and gives them back."""
+    dataset = Dataset([path], kind)
+    names = {"renders": ("rgba", "depth", "intrinsics", "world_from_camera"), "voxels": ("occupancy",),
+             "depths": ("depth",), "reconstructions": ("probability", "canonical_from_cube"),
+             "predictions": ("probabilities",)}[kind]  # fmt: skip
+    content = [(s, {name: dataset.read(s.id, name) for name in names}) for s in dataset.samples]
+    dataset.close()
+    with DatasetWriter(path, kind, "test", {}, attributes=dataset.attributes) as writer:
+        for sample, arrays in content:
+            changed = change(sample, arrays)
+            if changed is not None:
+                writer.add(*changed, attributes=changed[0].attributes)
+
+
+@pytest.fixture(scope="module")
+def perfect(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, Evaluation, dict[str, Any]]:
+    run = write_run(tmp_path_factory.mktemp("perfect"))
+    return run, *measure(run)
+
+
+def test_the_truth_scores_full_marks(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+    _, result, metrics = perfect
+    figures = result.figures
+    assert figures["depth_rmse"] == figures["depth_abs_rel"] == 0
+    assert figures["depth_delta"] == figures["iou"] == figures["precision"] == figures["recall"] == 1
+    assert figures["accuracy"] == figures["reconstructed_mean_class_accuracy"] == 1
+    assert result.confusion == [[2, 0, 0], [0, 2, 0], [0, 0, 2]] and result.classes == ["chair", "shelf", "table"]
+    assert metrics["depth"]["views"] == metrics["reconstruction"]["views"] == 12, "6 test objects, 2 views each"
+    assert metrics["notes"] == []
+
+
+def test_baselines_are_worse_than_the_truth(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+    figures = perfect[1].figures
+    assert 0.1 < figures["constant_depth_rmse"] < 0.5
+    assert 0.05 < figures["mean_shape_iou"] < 0.9 and 0.05 < figures["extruded_surface_iou"] < 0.9
+
+
+def test_baselines_against_the_obvious_version(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+    """The constant from all pixels at once, and the extrusion at its chosen thickness with `extrude` itself."""
+    run, result, metrics = perfect
+    renders, voxels = Dataset(run.shards["renders"], "renders"), Dataset(run.shards["voxels"], "voxels")
+    shown = np.concatenate([renders.read(s.id, "depth").ravel() for s in renders.of_split("train")])
+    constant = shown[np.isfinite(shown)].astype(np.float64).mean()
+    assert metrics["depth"]["baselines"]["constant_depth"]["depth"] == pytest.approx(constant)
+
+    thickness = metrics["reconstruction"]["baselines"]["extruded_surface"]["thickness_voxels"]
+    of_class: dict[str, list[float]] = {}
+    for sample in renders.of_split("test"):
+        occupancy = np.unpackbits(voxels.read(sample.id, "occupancy"), count=24**3).reshape(24, 24, 24).astype(bool)
+        for view in range(2):
+            depth, camera = renders.read(sample.id, "depth", view), renders.read(sample.id, "world_from_camera", view)
+            intrinsics = renders.read(sample.id, "intrinsics")
+            matrix = canonical_from_cube(camera, enclosing_cube(unproject(depth, intrinsics)))
+            true, missed = reconstruction.true_in_cube(occupancy, matrix, 24)
+            shape = extrude(reconstruction.visible_surface(depth, intrinsics, camera, matrix, 24), thickness)
+            iou = (shape & true).sum() / ((shape | true).sum() + missed)
+            of_class.setdefault(sample.class_name, []).append(iou)
+    expected = np.mean([np.mean(ious) for ious in of_class.values()])
+    assert result.figures["extruded_surface_iou"] == pytest.approx(expected)
+    renders.close()
+    voxels.close()
+
+
+def test_tables(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+    folder = perfect[0].folder / "evaluation"
+    views, samples, classes = (
+        list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
+        for name in ("per_view", "per_sample", "per_class")
+    )
+    assert len(views) == 12 and len(samples) == 6 and [row["class"] for row in classes] == ["chair", "shelf", "table"]
+    assert {float(row["reconstruction_iou"]) for row in (*views, *samples, *classes)} == {1.0}
+    of_view = [float(row["constant_depth_rmse"]) for row in views if row["id"] == "chair/0003"]
+    of_sample = {row["id"]: float(row["constant_depth_rmse"]) for row in samples}
+    assert of_sample["chair/0003"] == pytest.approx(np.mean(of_view), abs=1e-5)
+    of_class = [of_sample["chair/0003"], of_sample["chair/0004"]]
+    assert float(classes[0]["constant_depth_rmse"]) == pytest.approx(np.mean(of_class), abs=1e-5)
+
+
+def test_the_component_writes_its_artifacts(tmp_path: Path) -> None:
+    run = write_run(tmp_path, splits=("train", "val", "test"), views=1)
+    shards = {name: [dsl.Dataset(uri=str(p)) for p in run.shards[name]] for name in ("renders", "voxels")}
+    others = {name: dsl.Dataset(uri=str(path)) for name, path in run.outputs.items()}
+    metrics, confusion = dsl.Metrics(uri=str(tmp_path / "m")), dsl.ClassificationMetrics(uri=str(tmp_path / "c"))
+    evaluation = dsl.Artifact(uri=str(tmp_path / "evaluation"))
+    evaluate.python_func(**shards, **others, evaluation=evaluation, metrics=metrics, confusion=confusion)
+    assert metrics.metadata["iou"] == 1.0
+    assert confusion.metadata["confusionMatrix"]["rows"][0] == {"row": [1, 0, 0]}
+    assert (tmp_path / "evaluation" / "metrics.json").is_file()
+
+
+def test_views_then_objects_then_classes() -> None:
+    rows = [
+        {"class": "a", "id": "a/1", "x": 0.0}, {"class": "a", "id": "a/1", "x": 1.0},
+        {"class": "a", "id": "a/2", "x": 1.0}, {"class": "b", "id": "b/1", "x": 0.25},
+        {"class": "b", "id": "b/1", "x": float("nan")}, {"class": "c", "id": "c/1"},
+    ]  # fmt: skip
+    assert mean_over_objects(rows, "x") == {"a": 0.75, "b": 0.25}
+    assert mean_over_classes(rows, "x") == 0.5
+    assert math.isnan(mean_over_classes([], "x"))
+
+
+def test_the_threshold_comes_from_val_alone(tmp_path: Path) -> None:
+    """Occupied voxels are at 0.6, the air at 0.3, and only in val; in test the other way round nothing would fit."""
+    run = write_run(tmp_path, views=1)
+
+    def tell(sample: Any, arrays: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        occupied = arrays["probability"] > 127
+        values = (153, 77) if sample.split == "val" else (255, 230)
+        return sample, arrays | {"probability": np.where(occupied, *values).astype(np.uint8)}
+
+    rewrite(run.outputs["reconstructions"], "reconstructions", tell)
+    result, metrics = measure(run)
+    assert metrics["reconstruction"]["threshold"] == 0.35, "the lowest that separates 0.3 from 0.6"
+    assert result.figures["recall"] == 1 and result.figures["precision"] < 0.5, "0.9 would have served test, not val"
+
+
+def test_truth_outside_the_cube_is_missed() -> None:
+    """A cube that holds the lower half of a full canonical grid, at another resolution."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = [-0.5, -1.0, -0.5]
+    true, missed = reconstruction.true_in_cube(np.ones((4, 4, 4), bool), matrix, 8)
+    assert missed == pytest.approx(8**3 / 2)
+    assert true[1:-1, 4:, 1:-1].all() and not true[:, :3].any(), "edges are blurred"
+    half_as_large = np.diag([0.5, 0.5, 0.5, 1.0])
+    half_as_large[:3, 3] = -0.25
+    true, missed = reconstruction.true_in_cube(np.ones((4, 4, 4), bool), half_as_large, 8)
+    assert true.all()
+    assert missed == pytest.approx(7 * 8**3), "seven eighths of the volume, in the cube's small voxels"
+
+
+def test_surface_on_the_cube_s_faces_stays_inside() -> None:
+    boxes = np.array([[[-0.5, -0.5, -0.5], [0.5, 0.5, 0.5]]])
+    from synthetic_run import cast, intrinsics
+
+    depth = cast(boxes, orbit(0, 0), 32, np.ones(3))[1]
+    points = unproject(depth, intrinsics(32))
+    matrix = canonical_from_cube(orbit(0, 0), enclosing_cube(points)).astype(np.float32)
+    surface = reconstruction.visible_surface(depth, intrinsics(32), orbit(0, 0), matrix.astype(np.float64), 16)
+    assert surface.any(axis=2).sum() == surface[:, :, 0].sum() > 100, "the front face lies at the nearest depth"
+
+
+@pytest.mark.parametrize("thickness", [1, 2, 5, 9])
+def test_levels_of_extrusion_against_extruding(thickness: int) -> None:
+    surface = np.random.default_rng(0).random((9, 9, 9)) < 0.1
+    np.testing.assert_array_equal(
+        reconstruction.levels_of_extrusion(surface) > 9 - thickness, extrude(surface, thickness)
+    )
+
+
+def test_no_test_samples(tmp_path: Path) -> None:
+    run = write_run(tmp_path, splits=("train", "val"), views=1)
+    with pytest.raises(DatasetError, match="expected samples of the test split to measure, got none"):
+        measure(run)
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_no_val_and_no_train_samples(tmp_path: Path) -> None:
+    run = write_run(tmp_path, splits=("test",), views=1)
+    result, metrics = measure(run)
+    shape = metrics["reconstruction"]
+    assert shape["threshold"] == 0.5 and shape["baselines"]["extruded_surface"]["thickness_voxels"] == 6
+    assert (
+        shape["baselines"]["mean_shape"]["iou"] is None
+        and metrics["depth"]["baselines"]["constant_depth"]["rmse"] is None
+    )
+    assert metrics["notes"] == [
+        "reconstruction: no validation samples, so thresholds and thickness are defaults, not chosen"
+    ]
+    assert result.figures["iou"] == 1 and "mean_shape_iou" not in result.figures
+
+
+def test_samples_that_are_missing_are_noted(tmp_path: Path) -> None:
+    run = write_run(tmp_path, views=1)
+    for name, kind in (("reconstructions", "reconstructions"), ("recognized", "predictions")):
+        rewrite(run.outputs[name], kind, lambda s, arrays: None if s.id == "table/0003" else (s, arrays))
+    _, metrics = measure(run)
+    assert metrics["notes"] == [
+        "reconstruction: 1 of 6 test samples are missing, table/0003 first",
+        "classification of reconstructions: 1 of 6 test samples are missing, table/0003 first",
+    ]
+    assert metrics["reconstruction"]["samples"] == 5 and metrics["depth"]["samples"] == 6
+
+
+def test_only_some_views_were_reconstructed(tmp_path: Path) -> None:
+    run = write_run(tmp_path, views=3)
+
+    def keep_the_last(sample: Any, arrays: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return replace(sample, attributes={"views": [2]}), {name: values[2:] for name, values in arrays.items()}
+
+    rewrite(run.outputs["reconstructions"], "reconstructions", keep_the_last)
+    result, metrics = measure(run)
+    assert result.figures["iou"] == 1 and metrics["reconstruction"]["views"] == 6 and metrics["depth"]["views"] == 18
+    assert result.figures["extruded_surface_iou"] > 0.2, "the surface is lifted from the same view"
+
+
+def test_a_class_the_classifier_does_not_know(tmp_path: Path) -> None:
+    run = write_run(tmp_path, views=1)
+    path = run.outputs["class_predictions"]
+    dataset = Dataset([path], "predictions")
+    samples = dataset.samples
+    with DatasetWriter(path, "predictions", "test", {}, attributes={"classes": ["chair"]}) as writer:
+        for sample in samples:
+            writer.add(sample, {"probabilities": np.ones((1, 1), np.float32)})
+    result, _ = measure(run)
+    assert result.confusion == [[2, 0, 0], [2, 0, 0], [2, 0, 0]]
+    assert result.figures["accuracy"] == result.figures["mean_class_accuracy"] == pytest.approx(1 / 3)
+
+
+def test_an_empty_grid_and_an_empty_view(tmp_path: Path) -> None:
+    run = write_run(tmp_path, views=2)
+    empty = pack_occupancy(np.zeros((24, 24, 24), bool))
+    rewrite(
+        run.shards["voxels"][0], "voxels",
+        lambda s, arrays: (s, {"occupancy": empty} if s.id == "chair/0003" else arrays),
+    )  # fmt: skip
+    nothing = np.full((40, 40), np.inf, np.float32)
+
+    def blind(sample: Any, arrays: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        shown = np.stack([nothing, arrays["depth"][1]]) if sample.id == "chair/0003" else arrays["depth"]
+        return sample, arrays | {"depth": shown}
+
+    rewrite(run.shards["renders"][0], "renders", blind)
+    result, metrics = measure(run)
+    assert metrics["depth"]["views"] == 11, "a view that shows nothing has no error"
+    assert metrics["reconstruction"]["per_class"]["chair"]["iou"] == 0.5, "something where nothing is scores 0"
+    assert result.figures["depth_rmse"] == 0
+
+
+FLAWS: dict[str, tuple[str, str, Any]] = {
+    "expected depth of shape": ("depths", "depths", lambda s, a: {"depth": a["depth"][:, ::2]}),
+    "expected finite depth all over": ("depths", "depths", lambda s, a: {"depth": a["depth"] * np.float32(np.nan)}),
+    "finite probabilities of 3": (
+        "recognized",
+        "predictions",
+        lambda s, a: {"probabilities": a["probabilities"][:, :2]},
+    ),
+    "expected cubes": ("reconstructions",) * 2 + (lambda s, a: a | {"probability": a["probability"][:, :9]},),
+    "one resolution": ("reconstructions",) * 2
+    + (lambda s, a: a | {"probability": a["probability"][:, ::2, ::2, ::2]} if s.split == "test" else a,),
+}
+
+
+@pytest.mark.parametrize("message", FLAWS)
+def test_datasets_that_do_not_fit(tmp_path: Path, message: str) -> None:
+    name, kind, change = FLAWS[message]
+    run = write_run(tmp_path, views=1)
+    rewrite(run.outputs[name], kind, lambda sample, arrays: (sample, change(sample, arrays)))
+    with pytest.raises(DatasetError, match=message):
+        measure(run)
+
+
+def test_boxes_are_what_they_look_like() -> None:
+    """The synthetic shapes themselves: half a cube is half the voxels."""
+    assert inside_boxes(np.array([[[-0.5, -0.5, -0.5], [0.5, 0.0, 0.5]]]), 8).sum() == 8**3 // 2
