@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+from pipelines.object_store import object_store
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +19,24 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real meshes at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def running_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real object store for the whole session: the variables that lead to it."""
+    with object_store(tmp_path_factory.mktemp("store")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def store(running_store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The store, with boto3 and child processes led to it for this test."""
+    for name, value in running_store.items():
+        monkeypatch.setenv(name, value)
+    return running_store
+
+
+@pytest.fixture
+def bucket(store: dict[str, str]) -> str:
+    """The URI of a bucket that nobody else uses, not made yet."""
+    return f"s3://test-{uuid4().hex[:12]}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
@@ -59,7 +60,11 @@ def detect_layout(files: Sequence[SourceFile]) -> Layout:
 
 
 def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObject]:
-    """The objects of a listing, sorted by id; a name that stands twice gets its ending or a number added."""
+    """The objects of a listing, sorted by id.
+
+    Raises:
+        SourceError: if two objects have the same id.
+    """
     if layout == "shapenet":
         listed = _shapenet(files)
     elif layout == "modelnet":
@@ -70,7 +75,11 @@ def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObj
         ]
     else:
         listed = _classes(files)
-    return sorted(listed, key=lambda item: item.id)
+    listed.sort(key=lambda item: item.id)
+    for one, other in pairwise(listed):
+        if one.id == other.id:
+            raise SourceError(f"expected ids that differ, got {one.id} for both {one.main.key} and {other.main.key}")
+    return listed
 
 
 def _shapenet(files: Sequence[SourceFile]) -> list[ListedObject]:

@@ -49,7 +49,7 @@ class S3Source:
         self.bucket, prefix = match.groups()
         self.prefix = prefix.rstrip("/") + "/" if prefix else ""
         with self._errors():
-            self._client: Any = boto3.client("s3", config=_config())
+            self._client: Any = boto3.session.Session().client("s3", config=_config())
 
     def list_files(self) -> list[SourceFile]:
         """All objects below the prefix, sorted by key."""

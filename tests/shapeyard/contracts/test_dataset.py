@@ -1,0 +1,150 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shapeyard.contracts.dataset import (
+    Dataset,
+    DatasetWriter,
+    Sample,
+    Skipped,
+    pack_occupancy,
+    read_info,
+    read_occupancy,
+    unpack_occupancy,
+)
+from shapeyard.errors import DatasetError, TooManySkippedError
+
+EYE = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
+
+
+def sample(name: str = "cup/a", split: str = "train") -> Sample:
+    return Sample(name, name.split("/")[0], split, f"s3://b/{name}", "CC0", "00", "", EYE)  # type: ignore[arg-type]
+
+
+def write(path: Path, *names: str) -> Path:
+    with DatasetWriter(path, "voxels", "voxelize", {"resolution": 4}) as writer:
+        for number, name in enumerate(names):
+            grid = np.zeros((4, 4, 4), bool)
+            grid[number] = True
+            writer.add(sample(name), {"occupancy": pack_occupancy(grid)}, {"resolution": 4})
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    data = Dataset([write(tmp_path / "a", "cup/a", "bed/ü"), write(tmp_path / "b", "cup/c")], "voxels")
+    assert [s.id for s in data.samples] == ["cup/a", "bed/ü", "cup/c"]
+    assert data.classes == ["bed", "cup"]
+    assert data["cup/a"].canonical_from_file == EYE
+    grid = read_occupancy(data, "bed/ü")
+    assert grid[1].all()
+    assert grid.sum() == 16
+    info = read_info(tmp_path / "a", content=True)
+    assert info["counts"] == {
+        "samples": 2, "classes": {"bed": 1, "cup": 1}, "splits": {"train": 2, "val": 0, "test": 0},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("resolution", [1, 3, 8])
+def test_packing(resolution: int) -> None:
+    grid = np.random.default_rng(0).random((resolution,) * 3) < 0.3
+    assert np.array_equal(unpack_occupancy(pack_occupancy(grid), resolution), grid)
+
+
+def test_packed_grid_of_another_size() -> None:
+    with pytest.raises(DatasetError, match="expected"):
+        unpack_occupancy(np.zeros(9, np.uint8), 4)
+
+
+def test_an_error_leaves_no_dataset(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), DatasetWriter(tmp_path / "a", "voxels", "x", {}) as writer:
+        writer.add(sample(), {"occupancy": np.zeros(8, np.uint8)})
+        raise RuntimeError
+    with pytest.raises(DatasetError, match="found no dataset"):
+        Dataset([tmp_path / "a"], "voxels")
+
+
+def test_writing_empties_what_was_there(tmp_path: Path) -> None:
+    write(tmp_path / "a", "cup/a")
+    (tmp_path / "a" / "old").touch()
+    write(tmp_path / "a", "cup/b")
+    assert not (tmp_path / "a" / "old").exists()
+
+
+@pytest.mark.parametrize("size", [0, 10, 500])
+def test_a_shard_cut_short(tmp_path: Path, size: int) -> None:
+    shard = write(tmp_path / "a", "cup/a") / "shard-000.h5"
+    shard.write_bytes(shard.read_bytes()[:size])
+    with pytest.raises(DatasetError, match=r"shard-000\.h5: expected"):
+        Dataset([tmp_path / "a"], "voxels")
+
+
+def test_a_shard_with_other_bytes(tmp_path: Path) -> None:
+    shard = write(tmp_path / "a", "cup/a") / "shard-000.h5"
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    read_info(tmp_path / "a")
+    with pytest.raises(DatasetError, match="not what was written"):
+        read_info(tmp_path / "a", content=True)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": 1}'])
+def test_a_broken_dataset_json(tmp_path: Path, text: str) -> None:
+    (write(tmp_path / "a", "cup/a") / "dataset.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"not a valid dataset\.json"):
+        read_info(tmp_path / "a")
+
+
+def test_another_contract_version(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "cup/a") / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "contract_version": 99}))
+    with pytest.raises(DatasetError, match="expected contract version 1, got 99"):
+        read_info(tmp_path / "a")
+
+
+def test_another_kind_and_the_same_sample_twice(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", "cup/a")
+    with pytest.raises(DatasetError, match="expected a dataset of kind renders, got voxels"):
+        Dataset([path], "renders")
+    with pytest.raises(DatasetError, match="as well"):
+        Dataset([path, write(tmp_path / "b", "cup/a")], "voxels")
+    with pytest.raises(DatasetError, match="at least one"):
+        Dataset([], "voxels")
+
+
+def test_what_is_not_in_there(tmp_path: Path) -> None:
+    data = Dataset([write(tmp_path / "a", "cup/a")], "voxels")
+    with pytest.raises(DatasetError, match="no readable rgba"):
+        data.read("cup/a", "rgba")
+
+
+def test_skipped_samples_and_their_limit(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "a", "voxels", "x", {}, skipped=[Skipped("cup/z", "earlier")]) as writer:
+        writer.add(sample(), {"occupancy": np.zeros(8, np.uint8)})
+        writer.skip("cup/b", "two\nlines")
+    assert Dataset([tmp_path / "a"], "voxels").skipped == [Skipped("cup/z", "earlier"), Skipped("cup/b", "two lines")]
+    with (
+        pytest.raises(TooManySkippedError, match="2 of 3 samples skipped, at most 50% allowed; first: cup/b: bad"),
+        DatasetWriter(tmp_path / "b", "voxels", "x", {}) as writer,
+    ):
+        writer.add(sample(), {"occupancy": np.zeros(8, np.uint8)})
+        writer.skip("cup/b", "bad")
+        writer.skip("cup/c", "bad")
+    assert not (tmp_path / "b" / "dataset.json").exists()
+
+
+def test_mesh_files(tmp_path: Path) -> None:
+    source = tmp_path / "files"
+    (source / "images").mkdir(parents=True)
+    (source / "m.obj").write_text("v 0 0 0")
+    (source / "images" / "t.png").write_bytes(b"png")
+    for name in "ab":
+        with DatasetWriter(tmp_path / name, "meshes", "fetch", {}) as writer:
+            writer.add_files(sample(), source, "m.obj")
+    data = Dataset([tmp_path / "a"], "meshes")
+    main = data.extract("cup/a", tmp_path / "out")
+    assert main.read_text() == "v 0 0 0"
+    assert (tmp_path / "out" / "images" / "t.png").read_bytes() == b"png"
+    assert (tmp_path / "a" / "shard-000.zip").read_bytes() == (tmp_path / "b" / "shard-000.zip").read_bytes()

@@ -1,0 +1,55 @@
+import pytest
+
+from shapeyard.errors import SourceError
+from shapeyard.sources.layouts import detect_layout, group_objects
+from shapeyard.sources.source import SourceFile
+
+
+def files(*keys: str) -> list[SourceFile]:
+    return [SourceFile(key, 1, "t") for key in keys]
+
+
+def test_shapenet() -> None:
+    found = files(
+        "03001627/abc/images/texture0.jpg", "03001627/abc/models/model_normalized.mtl",
+        "03001627/abc/models/model_normalized.obj", "03001627/abc/models/model_normalized.solid.binvox",
+        "bench/def/models/model_normalized.obj",
+    )  # fmt: skip
+    assert detect_layout(found) == "shapenet"
+    bench, chair = group_objects(found, "shapenet")
+    assert (bench.id, chair.id) == ("bench/def", "chair/abc")
+    assert chair.up_axis == "y"
+    assert len(chair.own_files) == 4
+
+
+def test_modelnet() -> None:
+    found = files("bathtub/train/bathtub_0001.off", "bathtub/test/bathtub_0107.OFF", "README.txt")
+    assert detect_layout(found) == "modelnet"
+    train, test = group_objects(found, "modelnet")
+    assert (test.id, test.source_split, test.up_axis) == ("bathtub/bathtub_0107", "test", "z")
+    assert train.source_split == "train"
+
+
+def test_one_folder_a_class() -> None:
+    found = files("keycap/a.stl", "keycap/b.STL", "cup/x/y.obj", "cup/x/y.mtl", "loose.ply", "keycap/notes.txt")
+    assert detect_layout(found) == "classes"
+    objects = {o.id: o for o in group_objects(found, "classes")}
+    assert set(objects) == {"keycap/a", "keycap/b", "cup/x-y", "unsorted/loose"}
+    assert objects["keycap/b"].up_axis == "z"
+    assert objects["cup/x-y"].up_axis == "y"
+    assert {f.key for f in objects["cup/x-y"].own_files} == {"cup/x/y.obj", "cup/x/y.mtl"}
+
+
+def test_the_same_name_with_two_endings_makes_two_objects() -> None:
+    objects = group_objects(files("cup/a.obj", "cup/a.stl"), "classes")
+    assert len({o.id for o in objects}) == 2
+
+
+def test_no_meshes() -> None:
+    with pytest.raises(SourceError, match="expected meshes"):
+        detect_layout(files("a.txt", "b/c.png"))
+
+
+def test_two_objects_of_one_id() -> None:
+    with pytest.raises(SourceError, match="expected ids that differ"):
+        group_objects(files("bed/train/bed_1.off", "bed/test/bed_1.off"), "modelnet")
