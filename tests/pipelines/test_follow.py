@@ -1,0 +1,96 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipelines.follow import Follower, Screen
+
+
+class Events:
+    """Writes what stages would say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = 100.0
+
+    def say(self, task: str, event: str, **values: object) -> None:
+        self.clock += 1
+        with (self.folder / f"{task}.jsonl").open("a") as file:
+            file.write(json.dumps({"event": event, "time": self.clock, **values}) + "\n")
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Events:
+    return Events(tmp_path)
+
+
+@pytest.fixture
+def follower(tmp_path: Path) -> Follower:
+    return Follower(tmp_path, ["plan", "fetch", "render", "train_depth", "report"], ["fetch", "render"])
+
+
+def states(follower: Follower, over: bool = False) -> dict[str, str]:
+    follower.update()
+    return {name: follower.state(stage, over) for name, stage in follower.stages.items()}
+
+
+def test_a_run_from_its_beginning(follower: Follower, events: Events) -> None:
+    assert set(states(follower).values()) == {"waiting"}
+    events.say("plan.1", "start")
+    assert states(follower)["plan"] == "running"
+    events.say("plan.1", "done")
+    events.say("fetch.1", "start")
+    events.say("fetch.1", "progress", done=1, total=4, note="objects")
+    assert states(follower) == {
+        "plan": "done", "fetch": "running", "render": "waiting", "train_depth": "waiting", "report": "waiting",
+    }  # fmt: skip
+    assert follower.stages["fetch"].tasks["1"].total == 4
+
+
+def test_what_was_passed_over_was_cached(follower: Follower, events: Events) -> None:
+    events.say("plan.1", "start")
+    events.say("plan.1", "done")
+    events.say("train_depth.1", "start")
+    found = states(follower)
+    assert (found["fetch"], found["render"], found["report"]) == ("cached", "cached", "waiting")
+    events.say("train_depth.1", "done")
+    assert states(follower, over=True)["report"] == "cached"
+
+
+def test_failures(follower: Follower, events: Events) -> None:
+    events.say("render.1", "start")
+    assert follower.failure() is None
+    follower.update()
+    assert follower.failure() == ("render", "the process ended without a word (killed, or out of memory?)")
+    events.say("render.2", "start")
+    events.say("render.2", "error", message="bad lens")
+    follower.update()
+    assert follower.failure() == ("render", "bad lens")
+
+
+def test_half_a_line_waits_for_its_rest(follower: Follower, tmp_path: Path) -> None:
+    path = tmp_path / "plan.1.jsonl"
+    path.write_text('{"event": "start", "ti')
+    follower.update()
+    assert not follower.stages["plan"].tasks["1"].started
+    with path.open("a") as file:
+        file.write('me": 5.0}\n')
+    follower.update()
+    assert follower.stages["plan"].tasks["1"].started == 5.0
+
+
+def test_a_line_a_stage_where_nobody_watches(follower: Follower, events: Events) -> None:
+    text = io.StringIO()
+    with Screen(follower, Console(file=text, width=100)) as screen:
+        for task in ("plan.1", "fetch.1", "fetch.2", "train_depth.1", "report.1"):
+            for event in ("start", "done"):
+                events.say(task, event)
+                follower.update()
+                screen.draw()
+        screen.draw(over=True)
+    lines = text.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == ["plan", "fetch", "render", "train_depth", "report"]
+    assert "2 shards" in lines[1]
+    assert "cached" in lines[2]
