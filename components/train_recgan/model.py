@@ -1,0 +1,149 @@
+"""3D-RecGAN++: from the 2.5D grid of one view to the whole shape, four times as fine in each direction.
+
+Yang, Rosa, Markham, Trigoni, Wen: Dense 3D Object Reconstruction from a Single Depth View, 2018, arXiv 1802.00411.
+
+The paper's sizes are input_resolution 64, width 64, bottleneck 2000. Other input sizes R (8, 16, 32, …) keep the
+bottleneck at 4³ and take as many halvings as lead there, so that 16³ → 64³ has two where the paper has four. The
+channels of the decoder's last layers, at R and 2R, and of the critic's first are a share of the width, but never fewer
+than `LEAST`: fewer can't carry the detail that those layers add.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shapeyard.errors import require
+
+UPSCALE = 4
+"""Output voxels along an input voxel's side."""
+BOTTLENECK_SIDE = 4
+LEAST = 8
+
+
+def halvings(input_resolution: int) -> int:
+    """From the input to 4³: 4 for 64, 2 for 16. Raises `ParameterError` for what is no power of two from 8 on."""
+    levels = input_resolution.bit_length() - 1 - 2
+    require(
+        levels >= 1 and input_resolution == BOTTLENECK_SIDE * 2**levels,
+        f"expected an input_resolution of 8, 16, 32, 64 or a higher power of two, got {input_resolution}",
+    )
+    return levels
+
+
+class Generator(nn.Module):
+    """A 2.5D grid (B,R,R,R) of 0 and 1 → logits (B,4R,4R,4R) of the probability that a voxel is occupied.
+
+    An encoder of convolutions (4³, leaky ReLU, max pool) down to 4³, two dense layers around a bottleneck of ReLUs, and
+    a decoder of transposed convolutions (4³, stride 2, ReLU) that takes in the encoder's grid of the same size, and at
+    the end the input itself.
+    """
+
+    def __init__(self, input_resolution: int = 64, width: int = 64, bottleneck: int = 2000) -> None:
+        super().__init__()
+        levels = halvings(input_resolution)
+        down = [1, *(width * 2**level for level in range(levels))]  # 1, 64, 128, 256, 512
+        at_input, at_double = max(width // 4, LEAST), max(width // 8, LEAST)
+        up = [*reversed(down[1:-1]), at_input, at_double]  # 256, 128, 64, 16, 8
+        self.encoder = nn.ModuleList(nn.Conv3d(a, b, 4) for a, b in pairwise(down))
+        flat = down[-1] * BOTTLENECK_SIDE**3
+        self.into_bottleneck = nn.Linear(flat, bottleneck)
+        self.out_of_bottleneck = nn.Linear(bottleneck, flat)
+        self.decoder = nn.ModuleList(
+            nn.ConvTranspose3d(before + skip, after, 4, stride=2, padding=1)
+            for before, skip, after in zip([down[-1], *up], reversed(down), up, strict=False)
+        )
+        self.out = nn.ConvTranspose3d(up[-1], 1, 4, stride=2, padding=1)
+        self._initialize()
+
+    def forward(self, view: Tensor) -> Tensor:
+        """(B,R,R,R) → (B,4R,4R,4R)."""
+        x = view[:, None]  # (B,1,R,R,R)
+        skips = [x]
+        for convolution in self.encoder:
+            x = F.leaky_relu(convolution(_pad_same(x)), 0.2)
+            x = F.max_pool3d(x, 2)  # (B,w·2^i,R/2^(i+1),…)
+            skips.append(x)
+        shape = x.shape  # (B,C,4,4,4)
+        x = F.relu(self.into_bottleneck(x.flatten(1)))  # (B,bottleneck)
+        x = F.relu(self.out_of_bottleneck(x)).reshape(shape)
+        for convolution in self.decoder:
+            x = F.relu(convolution(torch.cat([x, skips.pop()], dim=1)))  # (B,…,2·side,…)
+        logits: Tensor = self.out(x)[:, 0]
+        return logits
+
+    def _initialize(self) -> None:
+        """He's initialization for what each output voxel really sums up: a stride of 2 leaves 2³ of the 4³ weights."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, a=0.2)
+            elif isinstance(module, nn.ConvTranspose3d):
+                nn.init.normal_(module.weight, std=(2 / (module.in_channels * 2**3)) ** 0.5)
+            elif isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d | nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+class Discriminator(nn.Module):
+    """The critic: does this shape (B,4R,4R,4R) belong to this 2.5D grid (B,R,R,R)? → scores (B,), higher for true.
+
+    The view is laid out as slabs of the shape's own size, (4R,4R,R/16), and joined to it along depth, as in the paper;
+    here each voxel column of the view becomes the 4×4 patch at its own place. Then convolutions (4³, stride 2, leaky
+    ReLU but for the last) down to 4·4·5, and the mean of their sigmoids.
+    """
+
+    def __init__(self, input_resolution: int = 64, width: int = 64) -> None:
+        super().__init__()
+        first = max(width // 8, LEAST)
+        channels = [1, *(first * 2**level for level in range(halvings(input_resolution) + 2))]  # 1, 8, …, 256
+        self.convolutions = nn.ModuleList(nn.Conv3d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels))
+
+    def forward(self, view: Tensor, shape: Tensor) -> Tensor:
+        """(B,R,R,R), (B,4R,4R,4R) in 0…1 → (B,)."""
+        x = torch.cat([shape, _as_slabs(view)], dim=3)[:, None]  # (B,1,4R,4R,4R+R/16)
+        for index, convolution in enumerate(self.convolutions):
+            x = convolution(F.pad(x, (0, x.shape[-1] % 2)))  # 260, 130, 65, 33, 17, 9, 5
+            x = F.leaky_relu(x, 0.2) if index < len(self.convolutions) - 1 else torch.sigmoid(x)
+        return x.flatten(1).mean(dim=1)
+
+
+def occupancy_loss(logits: Tensor, occupied: Tensor, weight: float = 0.85) -> Tensor:
+    """Mean cross entropy, occupied voxels weighted by `weight` and empty ones by 1 − `weight` (paper, section 3.4)."""
+    occupied = occupied.to(logits.dtype)
+    per_voxel = -weight * occupied * F.logsigmoid(logits) - (1 - weight) * (1 - occupied) * F.logsigmoid(-logits)
+    return per_voxel.mean()
+
+
+def gradient_penalty(critic: Discriminator, view: Tensor, true: Tensor, made: Tensor, mix: Tensor) -> Tensor:
+    """How far the critic's gradient is from norm 1 between true and made shapes (Gulrajani et al., arXiv 1704.00028).
+
+    Args:
+        critic: the discriminator.
+        view: (B,R,R,R).
+        true: (B,4R,4R,4R) of 0 and 1.
+        made: (B,4R,4R,4R) in 0…1.
+        mix: (B,) in 0…1, one number a pair.
+    """
+    share = mix[:, None, None, None]
+    between = (share * true + (1 - share) * made).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(view, between).sum(), between, create_graph=True)
+    norms: Tensor = gradient.flatten(1).norm(dim=1)
+    return (norms - 1).square().mean()
+
+
+def _pad_same(x: Tensor) -> Tensor:
+    """What an even kernel of 4 needs for the size to stay: 1 before, 2 after."""
+    return F.pad(x, (1, 2, 1, 2, 1, 2))
+
+
+def _as_slabs(view: Tensor) -> Tensor:
+    """(B,R,R,R) → (B,4R,4R,R/16), one slab at least: the column at (x,y) fills the 4×4 patch at (4x,4y)."""
+    batch, side = view.shape[:2]
+    slabs = -(-side // UPSCALE**2)
+    columns = F.pad(view, (0, slabs * UPSCALE**2 - side))  # (B,R,R,16·slabs)
+    patches = columns.reshape(batch, side, side, UPSCALE, UPSCALE, slabs)
+    return patches.permute(0, 1, 3, 2, 4, 5).reshape(batch, UPSCALE * side, UPSCALE * side, slabs)
