@@ -1,0 +1,44 @@
+"""The typed spec of `render`."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("render"), install_kfp_package=False)
+def render(
+    meshes: dsl.Input[dsl.Dataset],
+    renders: dsl.Output[dsl.Dataset],
+    cameras: str = "orbit",
+    views: int = 24,
+    image_size: int = 137,
+    samples: int = 8,
+    elevation_degrees: float = 30.0,
+    distance: float = 2.1,
+    seed: int = 0,
+    workers: int = 0,
+    max_skipped: float = 0.5,
+) -> None:
+    """Render meshes to colour and depth images.
+
+    Args:
+        meshes: Dataset of kind meshes.
+        renders: Dataset of kind renders.
+        cameras: Where the cameras stand: orbit (a circle), r2n2 (random views as in the 3D-R2N2 data) or sphere.
+        views: Images of each object, 1 to 200.
+        image_size: Side of an image in pixels, 16 to 1024.
+        samples: Rays per pixel, 1 to 4096; 4 will do for training, 64 for a report.
+        elevation_degrees: How far above the object the orbit is, -89 to 89.
+        distance: From orbit's and sphere's cameras to the object's centre; its longest side is 1; 2.1 cuts nothing off.
+        seed: Of the azimuths at which orbit and sphere start, and of r2n2's views.
+        workers: Threads of Blender; 0 for all cores that the process may use.
+        max_skipped: Share of the objects that may be skipped, 0 to 1.
+    """
+    from components.render.render import render_meshes
+    from shapeyard.contracts.progress import stage
+
+    with stage("render"):
+        render_meshes(
+            meshes.path, renders.path, cameras=cameras, views=views, image_size=image_size, samples=samples,
+            elevation_degrees=elevation_degrees, distance=distance, seed=seed, workers=workers, max_skipped=max_skipped,
+        )  # fmt: skip

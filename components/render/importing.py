@@ -1,0 +1,172 @@
+"""Mesh files into Blender's scene, in the canonical frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from shapeyard.errors import MeshError, one_line
+from shapeyard.formats.mesh import read_mesh
+
+GLTF_FROM_BLENDER = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""Blender's glTF importer turns +Y up into +Z up; all others are told to leave the axes as they are."""
+SHEET_DISTANCE = 1e-4
+"""Canonical units. Faces that lie on each other are moved apart by this (all of ShapeNet's come twice, with a material
+for either side): else their colours mix at random, and each shades the other. Depth is wrong by as much."""
+WELD_DISTANCE = 1e-5
+"""Corners that are no farther apart are one, when faces that lie on each other are looked for."""
+
+
+def import_mesh(path: Path, canonical_from_file: NDArray[np.float64]) -> list[Any]:
+    """Import a file's meshes, its materials and textures with them, into the current scene.
+
+    Args:
+        path: an OBJ, STL, PLY, OFF, GLB or glTF file.
+        canonical_from_file: (4,4).
+
+    Returns:
+        The bpy objects; their vertices are in the canonical frame, their faces flat.
+
+    Raises:
+        MeshError: if the file cannot be imported, or has no faces.
+    """
+    importer = _IMPORTERS.get(path.suffix.lower())
+    if importer is None:
+        raise MeshError(f"{path.name}: expected one of {', '.join(_IMPORTERS)}, got {path.suffix or 'no ending'}")
+    try:
+        importer(path)
+    except RuntimeError as error:  # Blender's way to say that an operator failed
+        raise MeshError(f"{path.name}: Blender cannot import it: {one_line(error)}") from error
+    bpy.context.view_layer.update()
+    imported = [item for item in bpy.context.scene.objects if item.select_get()]
+    meshes = [item for item in imported if item.type == "MESH" and len(item.data.polygons)]
+    if not meshes:
+        raise MeshError(f"{path.name}: no faces in it")
+    axes = GLTF_FROM_BLENDER if importer is _import_gltf else np.eye(4)
+    placed = [(item, canonical_from_file @ axes @ np.array(item.matrix_world)) for item in meshes]
+    for item, canonical_from_object in placed:
+        _place(item, canonical_from_object)
+        _separate_sheets(item.data)
+        item.data.validate()  # drops the second of two equal faces, so not before they are apart
+    return meshes
+
+
+def bounds(objects: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The lower and the upper corner (3,), (3,) of the box around all faces."""
+    corners = np.concatenate([_positions(item.data)[_corners(item.data)] for item in objects])
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def _import_obj(path: Path) -> None:
+    bpy.ops.wm.obj_import(
+        filepath=str(path), forward_axis="Y", up_axis="Z", use_split_objects=False, validate_meshes=False
+    )
+
+
+def _import_ply(path: Path) -> None:
+    bpy.ops.wm.ply_import(filepath=str(path), forward_axis="Y", up_axis="Z")
+
+
+def _import_gltf(path: Path) -> None:
+    bpy.ops.import_scene.gltf(filepath=str(path), import_shading="FLAT")
+
+
+def _import_geometry(path: Path) -> None:
+    vertices, faces = read_mesh(path)
+    mesh = bpy.data.meshes.new(path.stem)
+    mesh.from_pydata(vertices, (), faces)
+    item = bpy.data.objects.new(path.stem, mesh)
+    bpy.context.scene.collection.objects.link(item)
+    item.select_set(True)
+
+
+_IMPORTERS: dict[str, Callable[[Path], None]] = {
+    ".obj": _import_obj, ".stl": _import_geometry, ".ply": _import_ply, ".off": _import_geometry,
+    ".glb": _import_gltf, ".gltf": _import_gltf,
+}  # fmt: skip
+
+
+def _place(item: Any, canonical_from_object: NDArray[np.float64]) -> None:
+    """Bake the transform into the object's own copy of its mesh, and shade it flat."""
+    if item.data.users > 1:
+        item.data = item.data.copy()
+    item.parent = None
+    item.matrix_world = Matrix.Identity(4)
+    mesh = item.data
+    mesh.transform(Matrix(canonical_from_object.tolist()))
+    normals = mesh.attributes.get("custom_normal")
+    if normals is not None:
+        mesh.attributes.remove(normals)
+    mesh.shade_flat()
+
+
+def _separate_sheets(mesh: Any) -> None:
+    """Move faces that lie on each other apart, each along its normal: the first by one step, the second by two, …"""
+    rank = _rank_among_equals(_corners(mesh), _sizes(mesh), _positions(mesh))
+    moved = np.flatnonzero(rank)
+    if not len(moved):
+        return
+    normals = np.empty((len(mesh.polygons), 3), np.float32)
+    mesh.polygons.foreach_get("normal", normals.ravel())
+    corners, sizes = _corners(mesh), _sizes(mesh)
+    face = np.repeat(np.arange(len(sizes)), sizes)
+    chosen = np.flatnonzero(rank[face])
+    shifts = SHEET_DISTANCE * rank[face[chosen], None] * normals[face[chosen]]
+    positions = _positions(mesh)
+    first = len(positions)
+    mesh.vertices.add(len(chosen))
+    shifted = np.concatenate([positions, positions[corners[chosen]] + shifts]).astype(np.float32)
+    corners[chosen] = first + np.arange(len(chosen))
+    mesh.vertices.foreach_set("co", shifted.ravel())
+    mesh.loops.foreach_set("vertex_index", corners.astype(np.int32))
+    mesh.update(calc_edges=True)
+
+
+def _rank_among_equals(
+    corners: NDArray[np.int64], sizes: NDArray[np.int64], positions: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """(F,): 0 for a face that shares its corners with no other, else 1, 2, … among those that have the same corners."""
+    grid = np.round(positions / WELD_DISTANCE).astype(np.int64)
+    _, welded = np.unique(grid @ np.array([1 << 42, 1 << 21, 1]), return_inverse=True)
+    starts = np.cumsum(sizes) - sizes
+    scrambled = _scramble(welded)[corners]  # a sum of scrambled numbers is a key that knows no order
+    key = np.add.reduceat(scrambled, starts) if len(starts) else scrambled
+    order = np.argsort(key, kind="stable")
+    _, first, count = np.unique(key[order], return_index=True, return_counts=True)
+    rank = np.empty(len(key), np.int64)
+    rank[order] = np.arange(len(key)) - np.repeat(first, count) + 1
+    shared = np.empty(len(key), bool)
+    shared[order] = np.repeat(count > 1, count)
+    return np.where(shared, rank, 0)
+
+
+def _scramble(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Numbers that look random, one for each (the finalizer of splitmix64, Steele et al. 2014)."""
+    mixed = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+
+
+def _positions(mesh: Any) -> NDArray[np.float64]:
+    values = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", values)
+    return values.reshape(-1, 3).astype(np.float64)
+
+
+def _corners(mesh: Any) -> NDArray[np.int64]:
+    values = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", values)
+    return values.astype(np.int64)
+
+
+def _sizes(mesh: Any) -> NDArray[np.int64]:
+    values = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_total", values)
+    return values.astype(np.int64)
