@@ -34,7 +34,9 @@ def stage_command(stage: str) -> click.Command:
     spec = component.component_spec
     docstring = docstring_parser.parse(inspect.getdoc(component.python_func) or "")
     texts = {parameter.arg_name: parameter.description or "" for parameter in docstring.params}
-    options = [_input_option(name, value, texts.get(name, "")) for name, value in (spec.inputs or {}).items()]
+    options: list[click.Parameter] = [
+        _input_option(name, value, texts.get(name, "")) for name, value in (spec.inputs or {}).items()
+    ]
     outputs = {name: value.type for name, value in (spec.outputs or {}).items() if name != "Output"}
     options += [_output_option(name, schema, texts.get(name, "")) for name, schema in outputs.items()]
     return click.Command(
@@ -64,7 +66,7 @@ def _output_option(name: str, schema: str, text: str) -> click.Option:
     return click.Option([flag, name], type=_Artifact(click.Path(path_type=Path)), required=required, help=text)
 
 
-class _Artifact(click.ParamType):
+class _Artifact(click.ParamType[Path]):
     """A local path; a URI with a scheme is refused, since a stage reads and writes files."""
 
     name = "path"
@@ -79,7 +81,7 @@ class _Artifact(click.ParamType):
         return self.path.convert(value, param, ctx)
 
 
-class _Json(click.ParamType):
+class _Json(click.ParamType[Any]):
     """A value written as JSON."""
 
     name = "json"

@@ -127,7 +127,7 @@ def store(data: Path, command: tuple[str, ...]) -> None:
         child = subprocess.Popen(command, env={**os.environ, **environment})
         # Ctrl-C reaches the command as well: it ends itself, and then the store goes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         status = child.wait()
     raise SystemExit(status if status >= 0 else 128 - status)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -114,7 +114,7 @@ def _apply(task: Task, event: Mapping[str, Any]) -> None:
 class Screen:
     """Draws a follower: live on a terminal, else a line whenever a stage's state changes."""
 
-    MARKS = {"waiting": "[dim]·[/]", "running": "[cyan]▶[/]", "done": "[green]✓[/]", "cached": "[green]≡[/]",
+    MARKS: ClassVar = {"waiting": "[dim]·[/]", "running": "[cyan]▶[/]", "done": "[green]✓[/]", "cached": "[green]≡[/]",
              "failed": "[red]✗[/]"}  # fmt: skip
 
     def __init__(self, follower: Follower, console: Console) -> None:
@@ -142,7 +142,9 @@ class Screen:
             state = self.follower.state(stage, over)
             # Stages of a loop come and go with each shard; their line is final only when what follows has begun.
             settled = over or any(self.follower.stages[n].tasks for n in self._after(position))
-            if state in ("cached", "failed") or (state == "done" and (settled or name not in self.follower.shard_stages)):
+            if state in ("cached", "failed") or (
+                state == "done" and (settled or name not in self.follower.shard_stages)
+            ):
                 self._print_once(stage, state, over)
             elif not over:
                 lines.append(self._line(stage, state))

@@ -28,7 +28,7 @@ def start_group(command: Sequence[str], *, env: Mapping[str, str], log: IO[bytes
 
 def end_group_on_sigterm() -> None:
     """Make SIGTERM end this process and all others of its group at once: for the leader of a group."""
-    signal.signal(signal.SIGTERM, lambda number, frame: os.killpg(os.getpgrp(), signal.SIGKILL))
+    signal.signal(signal.SIGTERM, lambda *_: os.killpg(os.getpgrp(), signal.SIGKILL))
 
 
 def _die_with_parent() -> None:
@@ -51,7 +51,7 @@ def end_group(leader: subprocess.Popen[bytes]) -> None:
 
 
 def end_leftovers(folder: Path) -> int:
-    """End the stages that an earlier, killed run left behind: all processes that report into `folder`; returns how many.
+    """End what a killed run left behind: all processes that report into `folder`; returns how many.
 
     They are known by their environment, so nothing else can be hit.
     """

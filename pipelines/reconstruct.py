@@ -2,18 +2,18 @@
 
 from typing import NamedTuple
 
+from components.recognize.component import recognize
+from components.report.component import report
+from components.voxelize.component import voxelize
 from kfp import dsl
 
 from components.evaluate.component import evaluate
 from components.fetch.component import fetch
 from components.plan.component import plan
-from components.recognize.component import recognize
 from components.render.component import render
-from components.report.component import report
 from components.train_classifier.component import train_classifier
 from components.train_depth.component import train_depth
 from components.train_recgan.component import train_recgan
-from components.voxelize.component import voxelize
 
 
 class Outputs(NamedTuple):
@@ -55,10 +55,21 @@ def reconstruct(
     recgan_bottleneck: int,
     recgan_steps: int,
     recgan_batch_size: int,
+    recgan_learning_rate: float,
+    recgan_critic_learning_rate: float,
+    recgan_adversarial: float,
+    recgan_validate_every: int,
     classifier_network: str,
     classifier_resolution: int,
     classifier_epochs: int,
     classifier_batch_size: int,
+    classifier_learning_rate: float,
+    classifier_label_smoothing: float,
+    classifier_shift: int,
+    classifier_stretch: float,
+    classifier_spoiled: float,
+    classifier_balanced: bool,
+    classifier_duplicate_iou: float,
     seed: int,
     shard_workers: int,
     workers: int,
@@ -96,11 +107,15 @@ def reconstruct(
     recgan = train_recgan(
         renders=renders, depths=depth.outputs["depths"], voxels=voxels, input_resolution=recgan_resolution,
         width=recgan_width, bottleneck=recgan_bottleneck, steps=recgan_steps, batch_size=recgan_batch_size,
-        seed=seed, workers=workers,
+        learning_rate=recgan_learning_rate, critic_learning_rate=recgan_critic_learning_rate,
+        adversarial=recgan_adversarial, validate_every=recgan_validate_every, seed=seed, workers=workers,
     )  # fmt: skip
     classifier = train_classifier(
         voxels=voxels, network=classifier_network, resolution=classifier_resolution, epochs=classifier_epochs,
-        batch_size=classifier_batch_size, seed=seed, workers=workers,
+        batch_size=classifier_batch_size, learning_rate=classifier_learning_rate,
+        label_smoothing=classifier_label_smoothing, shift=classifier_shift, stretch=classifier_stretch,
+        spoiled=classifier_spoiled, balanced=classifier_balanced, duplicate_iou=classifier_duplicate_iou, seed=seed,
+        workers=workers,
     )  # fmt: skip
     for training in (depth, recgan, classifier):
         training.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerators)

@@ -43,7 +43,7 @@ def run_pipeline(name: str, preset_name: str, given: Mapping[str, str], out: Pat
     ir = compile_pipeline(name)
     arguments = {**preset(name, preset_name), **parse_parameters(ir, given)}
     out = out.resolve()
-    folder = out / f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 - a person's clock
+    folder = out / f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}"
     with _only_run(out) as kfp:
         folder.mkdir()
         request = _write_request(ir, arguments, folder, kfp)
@@ -74,7 +74,9 @@ def _only_run(out: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError(f"{out}: another run is using this folder; wait for it or choose another with --out") from error
+            raise RunError(
+                f"{out}: another run is using this folder; wait for it or choose another with --out"
+            ) from error
         end_leftovers(kfp / "events")
         drop_broken_entries(kfp / "cache")
         drop_unused_folders(kfp / "data", kfp / "cache")
@@ -134,7 +136,7 @@ def _wait(child: subprocess.Popen[bytes], follower: Follower, screen: Screen) ->
 def _sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM ends a run the way Ctrl-C does."""
 
-    def interrupt(number: int, frame: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGTERM, interrupt)
@@ -180,5 +182,3 @@ def _last_words(log: Path) -> str:
 def _short(path: Path) -> str:
     """A path as one would type it from here."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-

@@ -46,9 +46,7 @@ def fetch_shard(
     selection = Selection.of_item(shard)
     source = open_source(selection.source)
     files = {file.key: file for file in source.list_files()}
-    objects = objects_of_shard(
-        select_objects(selection, list(files.values())), int(shard["shard"]), selection.shards
-    )
+    objects = objects_of_shard(select_objects(selection, list(files.values())), int(shard["shard"]), selection.shards)
     if fingerprint(objects) != shard["fingerprint"]:
         raise SourceError(f"{selection.source}: changed since it was planned; run again")
     parameters = {"shard": dict(shard), "max_megabytes": max_megabytes, "max_triangles": max_triangles}

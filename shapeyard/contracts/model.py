@@ -1,11 +1,11 @@
 """The model contract: a directory with the weights, what rebuilds the network, and how the training went.
 
-    model.safetensors or model.keras     the weights
-    config.json                          network parameters, preprocessing constants; rebuilds the network
-    history.csv                          one row an epoch (or every few steps): step, losses, metrics
-    metrics.json                         the last figures on the validation split, throughput, seconds, the other files
-                                         with their hashes; written last
-                                         and atomically: where it stands, the model is whole
+model.safetensors or model.keras     the weights
+config.json                          network parameters, preprocessing constants; rebuilds the network
+history.csv                          one row an epoch (or every few steps): step, losses, metrics
+metrics.json                         the last figures on the validation split, throughput, seconds, the other files
+                                     with their hashes; written last
+                                     and atomically: where it stands, the model is whole
 """
 
 from __future__ import annotations

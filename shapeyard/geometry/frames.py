@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,6 @@ def canonical_from_bounds(
     return Y_UP_FROM_Z_UP @ canonical if up_axis == "z" else canonical
 
 
-def transform(matrix: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+def transform(matrix: NDArray[np.float64], points: NDArray[Any]) -> NDArray[np.float64]:
     """Points (N,3) through an affine 4×4 matrix → (N,3) float64."""
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], dtype=np.float64)

@@ -1,9 +1,9 @@
 """How the files of a source make objects.
 
-    shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (ShapeNetCore v2)
-    modelnet   <class>/<train|test>/<name>.off                        +Z up     (ModelNet10 and 40)
-    classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
-                                                                      of class "unsorted"
+shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (ShapeNetCore v2)
+modelnet   <class>/<train|test>/<name>.off                        +Z up     (ModelNet10 and 40)
+classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
+                                                                  of class "unsorted"
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a source of meshes is: something that lists files and brings them.
 
-    s3://bucket/prefix          any S3 endpoint; credentials and endpoint from the usual places (environment, profile)
-    folder, file:///folder      a local folder
-    procedural://?objects=480   the parametric catalogue, see `shapeyard.sources.catalogue`
+s3://bucket/prefix          any S3 endpoint; credentials and endpoint from the usual places (environment, profile)
+folder, file:///folder      a local folder
+procedural://?objects=480   the parametric catalogue, see `shapeyard.sources.catalogue`
 """
 
 from __future__ import annotations

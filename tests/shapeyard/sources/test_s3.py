@@ -51,10 +51,10 @@ def test_a_bucket_that_is_not_there(bucket: str) -> None:
 def test_wrong_credentials(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     S3Source(bucket).ensure_bucket()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(SourceError, match="secret key is wrong|access denied"):
+    with pytest.raises(SourceError, match=r"secret key is wrong|access denied"):
         open_source(bucket).list_files()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown")
-    with pytest.raises(SourceError, match="not known|access denied"):
+    with pytest.raises(SourceError, match=r"not known|access denied"):
         open_source(bucket).list_files()
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 import pytest
 
 from shapeyard.errors import ParameterError, SourceError
+from shapeyard.sources.layouts import group_objects
 from shapeyard.sources.selection import (
     Selection,
     fingerprint,
@@ -11,7 +12,6 @@ from shapeyard.sources.selection import (
     select_objects,
     split_class,
 )
-from shapeyard.sources.layouts import group_objects
 from shapeyard.sources.source import SourceFile
 
 
