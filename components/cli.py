@@ -113,8 +113,8 @@ def _caller(component: Any, outputs: dict[str, str]) -> Callable[..., None]:
                 else:
                     arguments[name] = value
             result = component.python_func(**arguments)
-        if result is not None:
-            click.echo(json.dumps(result, indent=1))
+        for item in result or ():  # what a loop runs over, a line each
+            click.echo(json.dumps(item))
 
     return call
 

@@ -43,8 +43,8 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, o
 
     given = dict(_name_and_value(text) for text in params)
     folder = run_pipeline(pipeline, preset_name, given, out, Console(stderr=True, highlight=False))
-    page = folder / "page.html"
-    click.echo(os.path.relpath(page) if page.is_relative_to(Path.cwd()) else page)
+    report = folder / "report.html"
+    click.echo(os.path.relpath(report) if report.is_relative_to(Path.cwd()) else report)
 
 
 @shapeyard.command("compile")

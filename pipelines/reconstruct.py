@@ -17,10 +17,12 @@ from components.train_recgan.component import train_recgan
 
 
 class Outputs(NamedTuple):
-    """What a run leaves: the report, the figures, the trained models."""
+    """What a run leaves: the report, the figures, what the networks predicted, the networks."""
 
-    page: dsl.HTML
+    report: dsl.HTML
     evaluation: dsl.Artifact
+    depths: dsl.Dataset
+    reconstructions: dsl.Dataset
     depth_model: dsl.Model
     recgan_model: dsl.Model
     classifier: dsl.Model
@@ -135,8 +137,10 @@ def reconstruct(
         evaluation=evaluated.outputs["evaluation"], title=title,
     )  # fmt: skip
     return Outputs(
-        page=reported.outputs["page"],
+        report=reported.outputs["page"],
         evaluation=evaluated.outputs["evaluation"],
+        depths=depth.outputs["depths"],
+        reconstructions=recgan.outputs["reconstructions"],
         depth_model=depth.outputs["model"],
         recgan_model=recgan.outputs["model"],
         classifier=classifier.outputs["model"],

@@ -1,0 +1,93 @@
+"""The command line: derived from the typed specs, errors in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trimesh
+from click.testing import CliRunner
+
+from components.cli import load_stage
+from components.images import STACK_OF_STAGE
+from pipelines.cli import shapeyard
+from shapeyard.contracts.dataset import Dataset
+
+
+def call(*words: str, module: str = "pipelines.cli") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def meshes(tmp_path: Path) -> Path:
+    for number in range(2):
+        path = tmp_path / "meshes" / "box" / f"{number}.stl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trimesh.creation.box((1, 2, 3 + number)).export(path)
+    return tmp_path / "meshes"
+
+
+@pytest.mark.parametrize("stage", STACK_OF_STAGE)
+def test_the_help_of_a_stage_has_every_option_and_its_text(stage: str) -> None:
+    result = CliRunner().invoke(shapeyard, [stage.replace("_", "-"), "--help"], terminal_width=200)
+    assert result.exit_code == 0, result.output
+    spec = load_stage(stage).component_spec
+    names = {*(spec.inputs or {}), *(name for name in (spec.outputs or {}) if name != "Output")}
+    for name in names:
+        (line,) = [text for text in result.output.splitlines() if f"--{name.replace('_', '-')} " in text]
+        assert len(line.split()) > 3, f"{name} has no help"
+
+
+def test_a_chain_of_single_stages(meshes: Path, tmp_path: Path) -> None:
+    planned = call("plan", "--source", str(meshes), "--shards", "1")
+    assert planned.returncode == 0, planned.stderr
+    assert json.loads(planned.stdout)["objects"] == "2"
+    fetched = call("fetch", "--shard", planned.stdout, "--meshes", str(tmp_path / "data/meshes"))
+    assert fetched.returncode == 0, fetched.stderr
+    made = call(
+        "voxelize", "--meshes", str(tmp_path / "data/meshes"), "--voxels", str(tmp_path / "data/voxels"),
+        "--resolution", "16", module="components",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    assert len(Dataset([tmp_path / "data/voxels"], "voxels").samples) == 2
+    shown = call("inspect", str(tmp_path / "data/voxels"))
+    assert "2 samples" in shown.stdout
+    exported = call("export", str(tmp_path / "data/voxels"), str(tmp_path / "binvox"))
+    assert exported.returncode == 0, exported.stderr
+    assert len(list((tmp_path / "binvox").rglob("*.binvox"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "expected"),
+    [
+        (("voxelize",), 2, "Missing option '--meshes'"),
+        (("voxelize", "--meshes", "s3://b/x", "--voxels", "y"), 2, "expected a local path, got the URI s3://b/x"),
+        (("plan", "--source", "/nowhere"), 1, "expected a folder, found nothing"),
+        (("plan", "--source", "x", "--shards", "99"), 1, "shards: expected 1 to 64, got 99"),
+        (("fetch", "--shard", "{", "--meshes", "x"), 2, "expected JSON"),
+        (("inspect", "/tmp"), 1, "expected a dataset, found no dataset.json"),
+        (("run", "nonsense"), 1, "pipeline: expected one of"),
+        (("run", "reconstruct", "--param", "views"), 1, "expected NAME=VALUE"),
+        (("nonsense",), 2, "No such command 'nonsense'"),
+    ],
+)
+def test_a_wrong_call_is_one_line(words: tuple[str, ...], status: int, expected: str) -> None:
+    result = call(*words)
+    assert result.returncode == status, result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert expected in last
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_one_line(meshes: Path) -> None:
+    planned = call("plan", "--source", str(meshes), "--shards", "1")
+    result = call("fetch", "--shard", planned.stdout, "--meshes", "/dev/full/x")
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_list_names_every_stage() -> None:
+    result = CliRunner().invoke(shapeyard, ["list"])
+    assert result.exit_code == 0
+    assert all(stage in result.output for stage in STACK_OF_STAGE)

@@ -1,0 +1,236 @@
+"""Whole pipelines, run the way a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.processes import end_leftovers
+from shapeyard.contracts.progress import EVENTS_VARIABLE
+from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.s3 import S3Source
+
+ROOT = Path(__file__).parents[2]
+STAGES = ["plan", "fetch", "render", "voxelize", "train_depth", "train_recgan", "train_classifier", "recognize",
+          "evaluate", "report"]  # fmt: skip
+
+
+class Project:
+    """A copy of the code that a test may change, with a folder for its runs."""
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self.code = folder / "code"
+        self.out = folder / "runs"
+        self.source = source
+        for part in ("shapeyard", "components", "pipelines", "requirements"):
+            shutil.copytree(ROOT / part, self.code / part, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def command(self, *params: str) -> list[str]:
+        given = [f"source={self.source}", *params]
+        return [sys.executable, "-m", "pipelines.cli", "run", "reconstruct", "--preset", "tiny", "--out", str(self.out),
+                *(word for text in given for word in ("--param", text))]  # fmt: skip
+
+    def run(self, *params: str) -> Finished:
+        return Finished(
+            subprocess.run(self.command(*params), cwd=self.code, capture_output=True, text=True, timeout=500)
+        )
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(), cwd=self.code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def processes(self) -> list[int]:
+        """All that still runs for this project."""
+        marker = f"{EVENTS_VARIABLE}={self.out}/".encode()
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if marker in environ.read_bytes():
+                    found.append(int(environ.parent.name))
+            except OSError:
+                continue
+        return found
+
+
+class Finished:
+    """A run that has ended: what it said, and what it left."""
+
+    def __init__(self, process: subprocess.CompletedProcess[str]) -> None:
+        self.status = process.returncode
+        self.said = process.stderr
+        self.page = Path(process.stdout.strip()) if process.stdout.strip() else None
+
+    def states(self) -> dict[str, str]:
+        """cached or done for each stage."""
+        lines = [line.split() for line in self.said.splitlines()]
+        return {
+            words[1]: "cached" if "cached" in words else "done" for words in lines if words[1:2] and words[1] in STAGES
+        }
+
+    def rerun(self) -> set[str]:
+        return {stage for stage, state in self.states().items() if state == "done"} - {"plan"}
+
+    def metrics(self) -> dict[str, object]:
+        assert self.page, self.said
+        metrics: dict[str, object] = json.loads((self.page.parent / "evaluation" / "metrics.json").read_text())
+        metrics.pop("files", None)
+        return metrics
+
+
+@pytest.fixture(scope="module")
+def project(running_store: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in running_store.items():
+            patch.setenv(name, value)
+        copy_to_bucket("procedural://?objects=40", "s3://tiny/meshes", lambda done, total: None)
+        yield Project(tmp_path_factory.mktemp("project"), "s3://tiny/meshes")
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> Finished:
+    return project.run()
+
+
+@pytest.mark.slow
+def test_a_first_run_does_everything(first: Finished, project: Project) -> None:
+    assert first.status == 0, first.said
+    assert list(first.states()) == STAGES
+    assert first.rerun() == set(STAGES) - {"plan"}
+    assert first.page is not None
+    assert "<html" in first.page.read_text()[:500].lower()
+    folder = first.page.parent
+    assert (folder / "log.txt").stat().st_size > 0
+    assert {"evaluation", "depth_model", "recgan_model", "classifier"} <= {path.name for path in folder.iterdir()}
+    assert (project.out / "latest").resolve() == folder.resolve()
+    assert project.processes() == []
+
+
+@pytest.mark.slow
+def test_a_second_run_is_answered_by_the_cache(first: Finished, project: Project) -> None:
+    second = project.run()
+    assert second.status == 0, second.said
+    assert second.rerun() == set()
+    assert second.metrics() == first.metrics()
+
+
+@pytest.mark.slow
+def test_a_change_in_the_report_trains_nothing(first: Finished, project: Project) -> None:
+    code = project.code / "components" / "report" / "component.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    assert project.run().rerun() == {"report"}
+
+
+@pytest.mark.slow
+def test_a_change_in_a_stage_runs_it_and_what_stands_behind_it(first: Finished, project: Project) -> None:
+    for code in (project.code / "components" / "recognize").glob("*.py"):
+        code.write_text(code.read_text() + "\n# changed\n")
+    assert project.run().rerun() == {"recognize", "evaluate", "report"}
+
+
+@pytest.mark.slow
+def test_a_broken_output_does_not_count(first: Finished, project: Project) -> None:
+    (weights,) = (project.out / ".kfp" / "data").glob("*/train-classifier/model/model.keras")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert project.run().rerun() == {"train_classifier", "recognize", "evaluate", "report"}
+
+
+@pytest.mark.slow
+def test_a_new_object_is_seen(first: Finished, project: Project, store: dict[str, str], tmp_path: Path) -> None:
+    mesh = tmp_path / "new.obj"
+    mesh.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n")
+    S3Source(project.source).upload(mesh, "chair/new.obj")
+    changed = project.run()
+    assert changed.rerun() == set(STAGES) - {"plan"}
+    fetched = re.search(r"fetch .*", changed.said)
+    assert fetched
+    assert "shards" not in fetched[0]  # one shard alone was fetched again
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_where_it_was(first: Finished, project: Project, tmp_path: Path) -> None:
+    """Interrupted, terminated and killed, each at another stage; the end is the same as without."""
+    again = Project(tmp_path, "procedural://?objects=40")
+    reached: list[set[str]] = []
+    for stage, number in (("render", signal.SIGINT), ("train_recgan", signal.SIGTERM), ("evaluate", signal.SIGKILL)):
+        run = again.start()
+        wait_for_stage(again, stage)
+        started = time.monotonic()
+        run.send_signal(number)
+        _, said = run.communicate(timeout=10)
+        assert time.monotonic() - started < 5
+        if number != signal.SIGKILL:
+            assert run.returncode == 130
+            assert "interrupted" in said
+            assert again.processes() == []
+        reached.append(set(Finished(subprocess.CompletedProcess([], 0, "", said)).states()))
+    last = again.run()
+    assert last.status == 0, last.said
+    assert last.rerun() <= {"evaluate", "report"}
+    straight = Project(tmp_path / "straight", "procedural://?objects=40").run()
+    assert last.metrics() == straight.metrics()
+
+
+def wait_for_stage(project: Project, stage: str) -> None:
+    """Until a stage has begun in the present run."""
+    deadline = time.monotonic() + 300
+    while not list((project.out / ".kfp" / "events").glob(f"*/{stage}.*.jsonl")):
+        assert time.monotonic() < deadline, f"{stage} did not begin"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_failure_is_one_line(project: Project, tmp_path: Path) -> None:
+    elsewhere = Project(tmp_path, "procedural://?objects=10")
+    failed = elsewhere.run("views=0")
+    assert failed.status == 1
+    last = failed.said.strip().splitlines()[-1]
+    assert re.match(r"shapeyard: render failed: views: expected 1 to 200, got 0 \(log: .*/log\.txt\)$", last), last
+    assert elsewhere.processes() == []
+
+
+@pytest.mark.slow
+def test_a_stage_that_is_shot_is_named(tmp_path: Path) -> None:
+    project = Project(tmp_path, "procedural://?objects=40")
+    run = project.start()
+    wait_for_stage(project, "render")
+    (events, *_) = (project.out / ".kfp" / "events").glob("*/render.*.jsonl")
+    time.sleep(0.1)
+    os.kill(json.loads(events.read_text().splitlines()[0])["pid"], signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "render failed: the process ended without a word" in said.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    project = Project(tmp_path, "procedural://?objects=40")
+    run = project.start()
+    wait_for_stage(project, "plan")
+    refused = project.run()
+    assert refused.status == 1
+    assert "another run is using this folder" in refused.said
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=10)
+    assert end_leftovers(project.out) == 0
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_all_real_models_from_a_bucket(realdata: Path, store: dict[str, str], bucket: str, tmp_path: Path) -> None:
+    copy_to_bucket(str(realdata / "shapenet_v2"), f"{bucket}/shapenet", lambda done, total: None)
+    run = Project(tmp_path, f"{bucket}/shapenet").run()
+    assert run.status == 0, run.said
+    assert run.page is not None
+    count = len(list((realdata / "shapenet_v2").glob("*/*/models/model_normalized.obj")))
+    assert f"{count} objects" in run.said

@@ -1,0 +1,87 @@
+"""The README: its commands are run, its tables are what the code says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trimesh
+
+from components.cli import load_stage
+from components.images import STACK_OF_STAGE
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+
+def stage_table() -> str:
+    rows = []
+    for stage, stack in STACK_OF_STAGE.items():
+        text = (load_stage(stage).description or "").partition("\n")[0]
+        rows.append(f"| `{stage}` | {stack} | {text} |")
+    return "\n".join(rows)
+
+
+def test_the_stage_table_is_derived() -> None:
+    assert stage_table() in README
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+def working_copy(folder: Path) -> Path:
+    """The tracked files, with a `.venv` that has everything already."""
+    code = folder / "code"
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    for name in filter(None, listed):
+        if (ROOT / name).is_file():
+            (code / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, code / name)
+    (code / ".venv").mkdir()
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (code / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+    for stamp in ("python", "local", "dev"):
+        (code / ".venv" / stamp).touch()
+    return code
+
+
+@pytest.mark.slow
+def test_every_command(tmp_path: Path) -> None:
+    """All but `make test`, which is what runs this, in their order; with fewer objects and the smallest preset."""
+    code = working_copy(tmp_path)
+    for class_name in ("box", "ball", "rod"):
+        for number in range(6):
+            path = code / "meshes" / class_name / f"{number}.stl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            size = 1 + number / 5
+            made = {"box": trimesh.creation.box((size, 1, 1)), "ball": trimesh.creation.icosphere(radius=size),
+                    "rod": trimesh.creation.cylinder(0.2, size)}[class_name]  # fmt: skip
+            made.export(path)
+    script = "\n".join(block for block in BLOCKS if block != "make test\n")
+    assert len(script.splitlines()) > 10
+    environment = {**os.environ, "PRESET": "tiny", "OBJECTS": "40", "PS1": ""}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=code,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    reports = [line for line in done.stdout.splitlines() if line.endswith("report.html")]
+    assert len(reports) == 2
+    assert all((code / report).is_file() for report in reports)
+    assert (code / "data" / "binvox").is_dir()
+    assert "voxels" in done.stdout
