@@ -68,7 +68,7 @@ def move(grids: tf.Tensor, shift: int, stretch: float, seed: tf.Tensor) -> tf.Te
 
 
 def spoil(grids: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
-    """Smooth some grids (B,R,R,R), add blobs, and cut them, each at a level of its own: a low one grows, a high one erodes."""
+    """Smooth some grids (B,R,R,R), add blobs, and cut each at its own level: a low one grows, a high one erodes."""
     which_seed, noise_seed, amplitude_seed, level_seed = tf.unstack(tf.random.split(seed, 4))
     count, side = tf.shape(grids)[0], grids.shape[1]
     smooth = tf.nn.avg_pool3d(grids[..., tf.newaxis], 3, 1, "SAME")[..., 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -29,7 +30,8 @@ def pool_grid(grid: NDArray[Value], resolution: int) -> NDArray[Value]:
     if resolution < 1 or size % resolution:
         raise ParameterError(f"expected a grid whose side is a multiple of {resolution} voxels, got {size}")
     block = size // resolution
-    if block == 1:
-        return grid
-    blocks = grid.reshape((resolution, block) * 3)
-    return np.asarray(blocks.max(axis=(1, 3, 5)))
+    pooled = grid
+    for axis in range(3):
+        front = np.moveaxis(pooled, axis, 0)
+        pooled = np.moveaxis(reduce(np.maximum, [front[place::block] for place in range(block)]), 0, axis)
+    return np.ascontiguousarray(pooled)

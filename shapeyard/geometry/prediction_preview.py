@@ -27,7 +27,7 @@ class Prediction(NamedTuple):
 
 
 def prediction_sheet(predictions: Sequence[Prediction], classes: Sequence[str]) -> Image.Image:
-    """Draw at most 24 grids: the mistakes in red, the surest first, then what is right, the surest of every class first.
+    """Draw at most 24 grids: the mistakes in red, surest first, then what is right, the surest of each class first.
 
     A label says `sofa 97 %`, or for a mistake `sofa as bed 97 %`.
     """
