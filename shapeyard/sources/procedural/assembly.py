@@ -17,8 +17,9 @@ THINNEST = 0.029
 """A part's smallest thickness as a share of the object's longest side: nearly two voxels of 64³, so it stays."""
 _GRID = 1e-7
 """Metres that vertices are rounded to, so that text holds them exactly."""
-_SHORTEST = 2e-5
-"""Edges below this share of the longest side are collapsed: slivers that a union leaves behind."""
+_SHORTEST = (2e-5, 1e-4, 5e-6, 4e-4)
+"""Edges below this share of the longest side are collapsed: slivers that a union leaves behind. The first is used
+unless it leaves a surface that touches itself (1 object in 1000): readers that merge vertices would break it."""
 _MOST_MATERIALS = 64
 
 
@@ -69,19 +70,28 @@ def assemble(class_name: str, name: str, parts: Sequence[Part]) -> ProceduralMes
     united = _united([(_manifold(part.solid, slot[part.material]), part.carve) for part in parts])
     low = np.array(united.bounding_box()[:3])
     longest = float(np.max(np.array(united.bounding_box()[3:]) - low))
-    mesh = united.simplify(_SHORTEST * longest).to_mesh64()
-    vertices = np.array(mesh.vert_properties, dtype=np.float64)[:, :3]
+    for share in _SHORTEST:
+        mesh = united.simplify(share * longest).to_mesh64()
+        vertices = np.array(mesh.vert_properties, dtype=np.float64)[:, :3]
+        rounded = np.round((vertices - (0, vertices[:, 1].min(), 0)) / _GRID).astype(np.int64)
+        if not _has_twins(rounded):
+            break
     faces = np.array(mesh.tri_verts, dtype=np.int32)
     of_face = np.repeat(np.array(mesh.run_original_id, dtype=np.int64), np.diff(mesh.run_index) // 3) - _first_id()
     order = np.argsort(of_face, kind="stable")
     return ProceduralMesh(
         class_name,
         name,
-        np.round((vertices - (0, vertices[:, 1].min(), 0)) / _GRID) * _GRID,
+        rounded * _GRID,
         faces[order],
         of_face[order].astype(np.int32),
         _with_unique_names(materials),
     )
+
+
+def _has_twins(points: NDArray[np.int64]) -> bool:
+    """Whether two points (N,3) are alike; by a hash, so a false yes is possible."""
+    return len(np.unique(points @ np.array((1, 1_000_000_007, 998_244_353_000_003)))) < len(points)
 
 
 def _united(solids: Sequence[tuple[Manifold, bool]]) -> Manifold:

@@ -77,7 +77,7 @@ def _headboard(
     if style == "arched":
         outline = superellipse(width, 2 * (top - 0.15), rng.uniform(2.2, 3))
         outline[:, 1] = np.maximum(outline[:, 1], 0)
-        shape = prism(outline, -thick / 2, thick / 2, 0.01).turned("x", -90).scaled(z=1).moved(0, 0.15, z)
+        shape = prism(outline, -thick / 2, thick / 2, 0.01).turned("x", -90).moved(0, 0.15, z)
         return [Part(shape, panel)]
     board = block(
         (width * (1.0 if style == "panel" else 1.04), top - 0.12, thick * 1.5), (0, (top + 0.12) / 2, z), 0.02

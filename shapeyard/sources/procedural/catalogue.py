@@ -9,14 +9,40 @@ import numpy as np
 
 from shapeyard.errors import require
 from shapeyard.sources.procedural.assembly import Part, ProceduralMesh, assemble
+from shapeyard.sources.procedural.bathroom import bathtub, toilet
 from shapeyard.sources.procedural.beds import bed
 from shapeyard.sources.procedural.chairs import chair, stool
+from shapeyard.sources.procedural.devices import clock, monitor
+from shapeyard.sources.procedural.lamps import lamp
+from shapeyard.sources.procedural.plants import plant
+from shapeyard.sources.procedural.pottery import teapot, vase
 from shapeyard.sources.procedural.shelves import shelf
 from shapeyard.sources.procedural.sofas import bench, sofa
 from shapeyard.sources.procedural.tables import desk, table
+from shapeyard.sources.procedural.vessels import bottle, cup
 
 _BUILDERS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
-    builder.__name__: builder for builder in (bed, bench, chair, desk, shelf, sofa, stool, table)
+    builder.__name__: builder
+    for builder in (
+        bathtub,
+        bed,
+        bench,
+        bottle,
+        chair,
+        clock,
+        cup,
+        desk,
+        lamp,
+        monitor,
+        plant,
+        shelf,
+        sofa,
+        stool,
+        table,
+        teapot,
+        toilet,
+        vase,
+    )
 }
 CLASSES: tuple[str, ...] = tuple(sorted(_BUILDERS))
 

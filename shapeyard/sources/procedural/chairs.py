@@ -36,17 +36,31 @@ class Seat(NamedTuple):
     depth: float
     height: float
     thickness: float
+    rounded: bool = False
 
     @property
     def under(self) -> float:
         """The height of its lower face."""
         return self.height - self.thickness
 
+    @property
+    def corner(self) -> tuple[float, float]:
+        """Where a leg may stand, x and z, and still be below it."""
+        share = 0.36 if self.rounded else 0.5
+        inset = 0.0 if self.rounded else 0.037
+        return share * self.width - inset, share * self.depth - inset
+
 
 def chair(rng: np.random.Generator) -> list[Part]:
     """A dining, sled, cantilever, swivel or upholstered chair, with or without arms."""
     style = pick(rng, ("legs", "legs", "splayed", "sled", "cantilever", "pedestal", "swivel", "club"))
-    seat = Seat(rng.uniform(0.41, 0.52), rng.uniform(0.4, 0.5), rng.uniform(0.42, 0.49), rng.uniform(0.035, 0.055))
+    seat = Seat(
+        rng.uniform(0.41, 0.52),
+        rng.uniform(0.4, 0.5),
+        rng.uniform(0.42, 0.49),
+        rng.uniform(0.035, 0.055),
+        bool(rng.random() < 0.3),
+    )
     if style == "club":
         return _club_chair(rng, seat)
     metal_frame = style in ("sled", "cantilever", "swivel")
@@ -54,11 +68,11 @@ def chair(rng: np.random.Generator) -> list[Part]:
         rng, pick(rng, ("metal", "dark")) if metal_frame else pick(rng, ("wood", "wood", "paint")), "frame"
     )
     soft = material(rng, pick(rng, ("fabric", "leather", "plastic") if metal_frame else ("fabric", "leather")), "cover")
-    bare = rng.random() < 0.4 and style != "swivel"
+    bare = rng.random() < 0.4 and style != "swivel" and not seat.rounded
     parts = [Part(_seat_board(rng, seat, bare), frame if bare and not metal_frame else soft)]
     parts += parts_of(_support(rng, style, seat), frame)
     parts += _back(rng, style, seat, frame, soft)
-    if style != "splayed" and rng.random() < 0.3:
+    if style != "splayed" and not seat.rounded and rng.random() < 0.35:
         parts += parts_of(_arms(rng, seat), frame)
     return parts
 
@@ -81,10 +95,9 @@ def _seat_board(rng: np.random.Generator, seat: Seat, bare: bool) -> Solid:
     size, centre = (seat.width, seat.thickness, seat.depth), (0, seat.height - seat.thickness / 2, 0)
     if bare:
         return block(size, centre, 0.008)
-    kind = pick(rng, ("square", "soft", "round"))
-    if kind == "soft":
+    if not seat.rounded and rng.random() < 0.5:
         return cushion((size[0], size[1] * 1.6, size[2]), centre, 0.3)
-    outline = superellipse(seat.width, seat.depth, 6 if kind == "square" else rng.uniform(2.2, 3.5))
+    outline = superellipse(seat.width, seat.depth, rng.uniform(2.6, 3.5) if seat.rounded else rng.uniform(5, 9))
     return prism(outline, seat.under, seat.height + 0.01, 0.012)
 
 
@@ -106,7 +119,7 @@ def _four_legs(rng: np.random.Generator, seat: Seat, splay: float) -> Iterator[S
     """Square or round legs, tapered or not, at times with an apron or stretchers."""
     radius = rng.uniform(0.018, 0.026)
     foot, sides = radius * rng.uniform(0.75, 1.0), pick(rng, (4, 10))
-    x, z = seat.width / 2 - radius - 0.015, seat.depth / 2 - radius - 0.015
+    x, z = seat.corner
     for along, across in corners(x, z):
         bottom = (along + np.sign(along) * splay, 0, across + np.sign(across) * splay)
         yield rod(bottom, (along, seat.height - 0.02, across), max(foot, 0.0145), radius, sides)
@@ -125,7 +138,7 @@ def _four_legs(rng: np.random.Generator, seat: Seat, splay: float) -> Iterator[S
 
 
 def _sled(rng: np.random.Generator, seat: Seat) -> Iterator[Solid]:
-    x, z, top = seat.width / 2 - 0.02, seat.depth / 2 - 0.03, seat.under + 0.01
+    (x, z), top = seat.corner, seat.under + 0.01
     radius, reach = rng.uniform(0.0155, 0.019), rng.uniform(0.0, 0.07)
     for side in (-x, x):
         path = [(side, top, -z), (side, radius, -z - reach), (side, radius, z + reach), (side, top, z)]
@@ -136,11 +149,11 @@ def _sled(rng: np.random.Generator, seat: Seat) -> Iterator[Solid]:
 
 def _cantilever(seat: Seat) -> Iterator[Solid]:
     """The bent tube chair: no hind legs."""
-    x, z, top, radius = seat.width / 2 - 0.02, seat.depth / 2, seat.under + 0.008, 0.018
+    (x, z), top, radius = seat.corner, seat.under + 0.008, 0.018
     for side in (-x, x):
-        path = [(side, top, z - 0.02), (side, top, -z - 0.02), (side, radius, -z + 0.02), (side, radius, z)]
+        path = [(side, top, z), (side, top, -z - 0.07), (side, radius, -z - 0.03), (side, radius, z + 0.04)]
         yield tube(filleted(path, 0.08), radius, across=(1, 0, 0))
-    yield rod((-x, radius, z - 0.02), (x, radius, z - 0.02), radius * 0.98)
+    yield rod((-x, radius, z + 0.02), (x, radius, z + 0.02), radius * 0.98)
 
 
 def _column_and_disc(rng: np.random.Generator, seat: Seat) -> Iterator[Solid]:
@@ -165,7 +178,8 @@ def _swivel(rng: np.random.Generator, seat: Seat) -> Iterator[Solid]:
 
 def _back(rng: np.random.Generator, style: str, seat: Seat, frame: Material, soft: Material) -> list[Part]:
     """A back built upright above the seat's rear edge, then reclined about it."""
-    width, height = seat.width * rng.uniform(0.86, 1.0), rng.uniform(0.38, 0.56)
+    width = seat.width * (rng.uniform(0.66, 0.74) if seat.rounded else rng.uniform(0.86, 1.0))
+    height = rng.uniform(0.38, 0.56)
     swivel = style == "swivel"
     kind = "panel" if swivel else pick(rng, ("slats", "ladder", "panel", "spindles", "shell", "cross"))
     if kind == "panel":
@@ -177,7 +191,7 @@ def _back(rng: np.random.Generator, style: str, seat: Seat, frame: Material, sof
     else:
         parts = parts_of(_framed_back(rng, kind, width, height), frame)
     recline = rng.uniform(3, 14)
-    z = seat.depth / 2 - 0.025
+    z = 0.38 * seat.depth if seat.rounded else seat.depth / 2 - 0.025
     return placed(parts, lambda solid: solid.turned("x", recline).moved(0, seat.height - 0.025, z))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 Family = Literal[
-    "wood", "fabric", "leather", "metal", "ceramic", "paint", "plastic", "glass", "foliage", "dark", "white"
+    "wood", "fabric", "leather", "metal", "ceramic", "paint", "plastic", "glass", "foliage", "dark", "white", "screen"
 ]
 
 # sRGB, as one reads colours
@@ -24,10 +24,11 @@ _COLOURS: dict[Family, tuple[str, ...]] = {
     "foliage": ("3f7d3a", "5a9448", "2f5e36", "7da453", "48806a"),
     "dark": ("1d1f22", "2a2d31", "141517", "35302c"),
     "white": ("f3f1ec", "e8e6e1", "f5efe4", "e3e8ea"),
+    "screen": ("1f4e79", "2a6f97", "3d8b8b", "5a7fb5", "31445c"),
 }
 _ROUGHNESS: dict[Family, float] = {
     "wood": 0.5, "fabric": 0.95, "leather": 0.5, "metal": 0.3, "ceramic": 0.2, "paint": 0.4,
-    "plastic": 0.35, "glass": 0.1, "foliage": 0.7, "dark": 0.4, "white": 0.3,
+    "plastic": 0.35, "glass": 0.1, "foliage": 0.7, "dark": 0.4, "white": 0.3, "screen": 0.1,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def sofa(rng: np.random.Generator) -> list[Part]:
     cover = material(rng, pick(rng, ("fabric", "fabric", "leather")), "cover")
     legs = material(rng, pick(rng, ("wood", "metal", "dark")), "legs")
     inner, back = width - 2 * arm, rng.uniform(0.2, 0.26)
-    base = block((width - 0.04, seat_height - 0.14 - foot, depth - 0.03), (0, (seat_height - 0.14 + foot) / 2, 0), 0.02)
+    base = block((width - 0.04, seat_height - 0.09 - foot, depth - 0.03), (0, (seat_height - 0.09 + foot) / 2, 0), 0.02)
     parts = [Part(base, cover), Part(_sofa_back(rng, width, back_height, foot, back, depth), cover)]
     parts += parts_of(_sofa_arms(rng, width, depth, arm, foot, seat_height), cover)
     chaise = pick(rng, (-1, 0, 0, 1))
@@ -117,8 +117,8 @@ def _cushions(
 
 def _chaise_base(side: int, each: float, inner: float, depth: float, height: float, cover: Material) -> Part:
     x, front = side * (inner - each) / 2, -depth / 2 - 0.42
-    size = (each, height - 0.14, depth * 0.3 - front)
-    return Part(block(size, (x, (height - 0.14) / 2, (depth * 0.3 + front) / 2), 0.02), cover)
+    size = (each, height - 0.09, depth * 0.3 - front)
+    return Part(block(size, (x, (height - 0.09) / 2, (depth * 0.3 + front) / 2), 0.02), cover)
 
 
 def _slats(rng: np.random.Generator, width: float, depth: float, height: float, thick: float) -> Iterator[Solid]:
