@@ -22,6 +22,8 @@ class Figure(NamedTuple):
     better: str
     """"higher" or "lower" """
     percent: bool
+    headline: bool = False
+    """whether it is one of the few that a page shows first"""
 
     @property
     def kept(self) -> bool | None:
@@ -53,11 +55,13 @@ def figures(metrics: Mapping[str, Any]) -> list[Figure]:
     at = f"{shape['resolution']}³"
 
     def against_constant(name: str, measure: str, better: str, percent: bool) -> Figure:
-        return Figure(name, depth[measure], (("constant depth", constant[measure]),), better, percent)
+        others = (("constant depth", constant[measure]),)
+        return Figure(name, depth[measure], others, better, percent, headline=measure == "rmse")
 
     def against_shapes(name: str, measure: str) -> Figure:
         others = (("mean shape", mean[measure]), ("extruded surface", surface[measure]))
-        return Figure(f"{name} at {at}", shape[measure], others if measure == "iou" else (), "higher", False)
+        compared = others if measure == "iou" else ()
+        return Figure(f"{name} at {at}", shape[measure], compared, "higher", False, headline=measure == "iou")
 
     rows = [
         against_constant("Depth RMSE, object's longest side = 1", "rmse", "lower", False),
@@ -72,5 +76,6 @@ def figures(metrics: Mapping[str, Any]) -> list[Figure]:
         always = measured["baselines"].get("most_common_class", {})
         for label, measure in (("Accuracy", "accuracy"), ("Mean class accuracy", "mean_class_accuracy")):
             others = (("always the most common class", always[measure]),) if always else ()
-            rows.append(Figure(f"{label}, {name}", measured[measure], others, "higher", True))
+            headline = measure == "accuracy"
+            rows.append(Figure(f"{label}, {name}", measured[measure], others, "higher", True, headline))
     return rows

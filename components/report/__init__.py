@@ -1,0 +1,1 @@
+"""Put a run on one page: what was run, what came out, and how good it is."""

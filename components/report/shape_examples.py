@@ -1,0 +1,134 @@
+"""Shapes to turn: for each class its median test object, and the best and the worst of all."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.report.pictures import cropped, data_uri
+from components.report.run import Row, Run, number
+from shapeyard.contracts.dataset import pack_occupancy, read_occupancy
+from shapeyard.geometry.lifting import canonical_grid_from_cube
+from shapeyard.geometry.pooling import pool_grid
+from shapeyard.geometry.preview import render_occupancy
+
+MOST_CLASSES = 22
+MOST_VOXELS = 128
+"""Along a side of what is drawn; finer grids are pooled."""
+STILL_SIZE = 320
+THUMBNAIL_SIZE = 112
+TRUE_COLOR = (0.80, 0.72, 0.57)
+
+
+def shape_examples(run: Run) -> list[dict[str, Any]]:
+    """What the page needs to show each example: the packed grids, the camera, pictures, and the text beside them.
+
+    Both shapes are drawn in the canonical frame, where objects stand upright and the true grid is as it was voxelized.
+    An object's rank is the mean IoU over its views; the view shown is the one whose IoU is the object's median.
+    """
+    by_object: dict[str, list[Row]] = {}
+    for row in run.views:
+        if number(row, "reconstruction_iou") is not None:
+            by_object.setdefault(row["id"], []).append(row)
+    if not by_object:
+        return []
+    ranked = sorted(by_object.values(), key=lambda rows: float(np.mean([_iou(row) for row in rows])))
+    of_class: dict[str, list[list[Row]]] = {}
+    for rows in ranked:
+        of_class.setdefault(rows[0]["class"], []).append(rows)
+    examples = [
+        _example(run, _median_view(objects[len(objects) // 2]), f"the median {name} of {len(objects)}")
+        for name, objects in sorted(of_class.items())[:MOST_CLASSES]
+    ]
+    for place, which in ((-1, "best"), (0, "worst")):
+        examples.append(_example(run, _median_view(ranked[place]), f"the {which} of all {len(ranked)} objects"))
+    return examples
+
+
+def _iou(row: Row) -> float:
+    return number(row, "reconstruction_iou") or 0.0
+
+
+def _median_view(rows: list[Row]) -> Row:
+    return sorted(rows, key=_iou)[len(rows) // 2]
+
+
+def _example(run: Run, row: Row, why: str) -> dict[str, Any]:
+    sample_id, view = row["id"], int(row["view"])
+    shown = list(run.reconstructions[sample_id].attributes.get("views", range(view + 1)))
+    index = shown.index(view)
+    probability = run.reconstructions.read(sample_id, "probability", index)
+    matrix = run.reconstructions.read(sample_id, "canonical_from_cube", index).astype(np.float64)
+    true = _drawable(read_occupancy(run.voxels, sample_id))
+    made = (
+        canonical_grid_from_cube(probability, matrix, true.shape[0]) >= run.metrics["reconstruction"]["threshold"] * 255
+    )
+    rgba, depth = run.renders.read(sample_id, "rgba", view), run.renders.read(sample_id, "depth", view)
+    image = Image.fromarray(cropped([rgba], np.isfinite(depth))[0])
+    thumbnail = image.copy()
+    thumbnail.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
+    return {
+        "why": why,
+        "class": row["class"],
+        "iou": _iou(row),
+        "thumbnail": data_uri(thumbnail, quality=85),
+        "size": true.shape[0],
+        "reconstructed": _packed(made),
+        "true": _packed(true),
+        "pose": _pose(run.renders.read(sample_id, "world_from_camera", view), _radius(true)),
+        "text": {
+            "name": sample_id,
+            "why": why,
+            "view": f"view {view}",
+            "iou": f"{_iou(row):.3f}",
+            "baselines": _baselines(row),
+        },
+        "pictures": {
+            "image": data_uri(image, quality=90),
+            "reconstructed": data_uri(Image.fromarray(render_occupancy(made, STILL_SIZE)), quality=85),
+            "true": data_uri(Image.fromarray(render_occupancy(true, STILL_SIZE, TRUE_COLOR)), quality=85),
+        },
+    }
+
+
+def _drawable(grid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The grid, pooled by whole blocks until it is small enough to draw."""
+    size = grid.shape[0]
+    for block in range(1, size + 1):
+        if size % block == 0 and size // block <= MOST_VOXELS:
+            return pool_grid(grid, size // block)
+    return grid
+
+
+def _packed(grid: NDArray[np.bool_]) -> str:
+    """Bits, most significant first, deflated, as base64."""
+    return base64.b64encode(zlib.compress(pack_occupancy(grid).tobytes(), 9)).decode()
+
+
+def _radius(grid: NDArray[np.bool_]) -> float:
+    """How far the occupied voxels of a canonical grid reach from its centre, with a little air."""
+    centres = (np.argwhere(grid) + 0.5) / grid.shape[0] - 0.5
+    return 1.05 * float(np.linalg.norm(centres, axis=1).max(initial=0.5))
+
+
+def _pose(camera: NDArray[Any], radius: float) -> dict[str, float]:
+    """Where the image was taken from, as an orbit around the origin, with a lens that a ball of the radius fills."""
+    x, y, z = (float(value) for value in camera[:3, 3])
+    distance = max(float(np.sqrt(x * x + y * y + z * z)), 1.2 * radius)
+    return {
+        "azimuth": float(np.arctan2(x, z)),
+        "elevation": float(np.arcsin(np.clip(y / distance, -1, 1))),
+        "distance": distance,
+        "focal": 0.5 * float(np.sqrt(distance**2 - radius**2)) / radius,
+    }
+
+
+def _baselines(row: Row) -> str:
+    named = (("mean shape", "mean_shape_iou"), ("extruded surface", "extruded_surface_iou"))
+    found = [(name, number(row, column)) for name, column in named]
+    return " · ".join(f"{name} {value:.3f}" for name, value in found if value is not None)
