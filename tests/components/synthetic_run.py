@@ -230,11 +230,10 @@ def _write_model(path: Path, name: str, steps: int, number: int) -> None:
     folder = start_model(path, {"network": name})
     decay = [float(np.exp(-3 * step / steps)) for step in range(1, steps + 1)]
     columns: dict[str, list[float]] = {
-        "depth_model": {"loss": decay, "val_rmse": [0.05 + 0.4 * d for d in decay]},
-        "recgan_model": {"generator_loss": decay, "discriminator_loss": [-d for d in decay],
-                         "val_iou": [0.7 - 0.6 * d for d in decay]},
-        "classifier": {"loss": decay, "accuracy": [1 - d for d in decay], "val_loss": [d + 0.1 for d in decay],
-                       "val_accuracy": [0.9 - 0.8 * d for d in decay]},
+        "depth_model": {"train_rmse": [0.04 + 0.4 * d for d in decay], "val_rmse": [0.05 + 0.4 * d for d in decay]},
+        "recgan_model": {"train_loss": decay, "val_iou": [0.7 - 0.6 * d for d in decay]},
+        "classifier": {"train_loss": decay, "val_loss": [d + 0.1 for d in decay],
+                       "train_accuracy": [1 - d for d in decay], "val_accuracy": [0.9 - 0.8 * d for d in decay]},
     }[name]  # fmt: skip
     unit = "epoch" if name == "classifier" else "step"
     history = [{unit: float(k + 1), **{c: v[k] for c, v in columns.items()}} for k in range(steps)]
