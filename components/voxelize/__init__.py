@@ -1,0 +1,1 @@
+"""Meshes to occupancy grids, solid or surface."""
