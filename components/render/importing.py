@@ -11,11 +11,13 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from shapeyard.errors import MeshError, one_line
+from shapeyard.errors import MeshError
 from shapeyard.formats.mesh import read_mesh
 
 GLTF_FROM_BLENDER = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Blender's glTF importer turns +Y up into +Z up; all others are told to leave the axes as they are."""
+OUTERMOST = 1e3
+"""Canonical units: any mesh should end at 0.5."""
 SHEET_DISTANCE = 1e-4
 """Canonical units. Faces that lie on each other are moved apart by this (all of ShapeNet's come twice, with a material
 for either side): else their colours mix at random, and each shades the other. Depth is wrong by as much."""
@@ -34,7 +36,7 @@ def import_mesh(path: Path, canonical_from_file: NDArray[np.float64]) -> list[An
         The bpy objects; their vertices are in the canonical frame, their faces flat.
 
     Raises:
-        MeshError: if the file cannot be imported, or has no faces.
+        MeshError: if the file cannot be imported, has no faces, or has coordinates that are not finite.
     """
     importer = _IMPORTERS.get(path.suffix.lower())
     if importer is None:
@@ -42,7 +44,10 @@ def import_mesh(path: Path, canonical_from_file: NDArray[np.float64]) -> list[An
     try:
         importer(path)
     except RuntimeError as error:  # Blender's way to say that an operator failed
-        raise MeshError(f"{path.name}: Blender cannot import it: {one_line(error)}") from error
+        reason = str(error).removeprefix("Error: ")
+        raise MeshError(f"{path.name}: Blender cannot import it: {reason}") from error
+    except MeshError as error:
+        raise MeshError(str(error).replace(str(path), path.name)) from error
     bpy.context.view_layer.update()
     imported = [item for item in bpy.context.scene.objects if item.select_get()]
     meshes = [item for item in imported if item.type == "MESH" and len(item.data.polygons)]
@@ -52,6 +57,8 @@ def import_mesh(path: Path, canonical_from_file: NDArray[np.float64]) -> list[An
     placed = [(item, canonical_from_file @ axes @ np.array(item.matrix_world)) for item in meshes]
     for item, canonical_from_object in placed:
         _place(item, canonical_from_object)
+        if not (np.abs(_positions(item.data)) < OUTERMOST).all():
+            raise MeshError(f"{path.name}: coordinates that are not finite, or far outside the canonical frame")
         _separate_sheets(item.data)
         item.data.validate()  # drops the second of two equal faces, so not before they are apart
     return meshes

@@ -28,6 +28,7 @@ OCCLUSION_RAYS = 32
 def surface_group(samples: int) -> Any:
     """The node group that all materials share: a colour goes in, the surface comes out."""
     group = bpy.data.node_groups.new("surface", "ShaderNodeTree")
+    group.use_fake_user = True  # it stays when an object and its materials go
     group.interface.new_socket("Color", in_out="INPUT", socket_type="NodeSocketColor")
     group.interface.new_socket("Surface", in_out="OUTPUT", socket_type="NodeSocketShader")
     nodes, links = group.nodes, group.links
@@ -99,7 +100,7 @@ def _make_matte(material: Any, surface: Any) -> None:
     material.use_nodes = True
     tree = material.node_tree
     textures = [node for node in tree.nodes if node.type == "TEX_IMAGE"]
-    missing = [node for node in textures if node.image is None or not node.image.has_data]
+    missing = [node for node in textures if node.image is None or 0 in node.image.size]  # asking for it loads it
     principled = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
     base = principled.inputs["Base Color"] if principled else None
     if missing or base is None:

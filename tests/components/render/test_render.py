@@ -1,0 +1,455 @@
+"""Renders against geometry worked out by hand: depth, projection, axes, colours, and what is skipped."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from kfp import dsl
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.render.component import render
+from components.render.render import render_meshes
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
+from shapeyard.errors import DatasetError, ParameterError, TooManySkippedError
+from shapeyard.geometry.frames import Y_UP_FROM_Z_UP, canonical_from_bounds
+
+Files = dict[str, bytes | str]
+IDENTITY = np.eye(4)
+RED, GREEN, BLUE = (0.8, 0.02, 0.02), (0.02, 0.8, 0.02), (0.02, 0.02, 0.8)
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[..., Dataset]:
+    """Render objects given as {id: (main file, files, canonical_from_file)}; the parameters are the stage's."""
+
+    def draw(
+        objects: dict[str, tuple[str, Files, NDArray[np.float64]]], folder: str = "renders", **parameters: object
+    ) -> Dataset:
+        meshes = write_meshes(tmp_path / f"{folder}-meshes", objects)
+        chosen = {"views": 2, "image_size": 64, "samples": 1, "workers": 1, **parameters}
+        render_meshes(meshes, tmp_path / folder, **chosen)
+        return Dataset([tmp_path / folder], "renders")
+
+    return draw
+
+
+def write_meshes(path: Path, samples: dict[str, tuple[str, Files, NDArray[np.float64]]]) -> Path:
+    with DatasetWriter(path, "meshes", "test", {}) as writer:
+        for number, (name, (main, files, canonical_from_file)) in enumerate(samples.items()):
+            folder = path.parent / f"{path.name}-files" / str(number)
+            for file, content in files.items():
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.encode() if isinstance(content, str) else content)
+            rows = tuple(tuple(row) for row in canonical_from_file.tolist())
+            writer.add_files(
+                Sample(name, name.split("/")[0], "train", f"test://{name}", canonical_from_file=rows), folder, main
+            )
+    return path
+
+
+def exported(mesh: trimesh.Trimesh, ending: str) -> bytes:
+    content = mesh.export(file_type=ending)
+    return content.encode() if isinstance(content, str) else content
+
+
+def painted(parts: list[tuple[trimesh.Trimesh, tuple[float, float, float]]], main: str = "part.obj") -> Files:
+    """An OBJ with a colour a part, and its MTL."""
+    stem = Path(main).stem
+    obj, mtl, offset = [f"mtllib {stem}.mtl"], [], 1
+    for number, (mesh, color) in enumerate(parts):
+        mtl += [f"newmtl m{number}", "Kd {} {} {}".format(*color)]
+        obj += [f"usemtl m{number}", *("v {} {} {}".format(*v) for v in mesh.vertices)]
+        obj += ["f {} {} {}".format(*(face + offset)) for face in mesh.faces]
+        offset += len(mesh.vertices)
+    return {main: "\n".join(obj) + "\n", str(Path(main).with_name(f"{stem}.mtl")): "\n".join(mtl) + "\n"}
+
+
+def textured_square(map_kd: str = "tex.png", mtl: str = "square.mtl") -> Files:
+    """A square across the z axis; the texture is red at the left of +Z's view, blue at the right."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:, :4, 0], pixels[:, 4:, 2] = 220, 220
+    png = BytesIO()
+    Image.fromarray(pixels).save(png, "png")
+    obj = f"""mtllib {mtl}\nusemtl picture
+v -0.5 -0.5 0\nv 0.5 -0.5 0\nv 0.5 0.5 0\nv -0.5 0.5 0
+vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nf 1/1 2/2 3/3 4/4\n"""
+    return {"square.obj": obj, "square.mtl": f"newmtl picture\nKd 1 1 1\nmap_Kd {map_kd}\n", "tex.png": png.getvalue()}
+
+
+def box_at(center: tuple[float, float, float], size: float = 0.2) -> trimesh.Trimesh:
+    return trimesh.creation.box((size,) * 3, trimesh.transformations.translation_matrix(center))
+
+
+def rays(renders: Dataset, name: str, view: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Camera position (3,) and ray directions (H,W,3) in the world, one unit along the optical axis each."""
+    camera, intrinsics = renders.read(name, "world_from_camera")[view], renders.read(name, "intrinsics")
+    size = renders.read(name, "depth", view).shape[0]
+    row, column = np.indices((size, size)) + 0.5
+    x, y = (column - intrinsics[0, 2]) / intrinsics[0, 0], (row - intrinsics[1, 2]) / intrinsics[1, 1]
+    return camera[:3, 3], np.stack([x, y, np.ones_like(x)], axis=-1) @ camera[:3, :3].T
+
+
+def depth_of_box(
+    origin: NDArray[np.float64], directions: NDArray[np.float64], half: list[float]
+) -> NDArray[np.float64]:
+    """Slabs: where the ray is inside all three."""
+    near = (-np.sign(directions) * half - origin) / directions
+    far = (np.sign(directions) * half - origin) / directions
+    entry, leave = near.max(axis=-1), far.min(axis=-1)
+    return np.where(entry < leave, entry, np.inf)
+
+
+def depth_of_triangles(
+    origin: NDArray[np.float64], directions: NDArray[np.float64], triangles: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Every ray against every triangle (Möller and Trumbore 1997): slow and obvious."""
+    a, b, c = triangles.transpose(1, 0, 2)
+    nearest = np.full(directions.shape[:2], np.inf)
+    for corner, first, second in zip(a, b - a, c - a, strict=True):
+        across = np.cross(directions, second)
+        determinant = across @ first
+        u = across @ (origin - corner) / determinant
+        other = np.cross(origin - corner, first)
+        v = directions @ other / determinant
+        inside = (u >= 0) & (v >= 0) & (u + v <= 1)
+        nearest = np.where(inside, np.minimum(nearest, second @ other / determinant), nearest)
+    return nearest
+
+
+def edges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels with a neighbour of the other kind: a ray that grazes may go either way."""
+    grown = np.pad(mask, 1, mode="edge")
+    shifts = [grown[1 + dr : grown.shape[0] - 1 + dr, 1 + dc : grown.shape[1] - 1 + dc]
+              for dr in (-1, 0, 1) for dc in (-1, 0, 1)]  # fmt: skip
+    return np.any(shifts, axis=0) & ~np.all(shifts, axis=0)
+
+
+def mean_color(renders: Dataset, name: str, view: int, columns: slice = slice(None)) -> NDArray[np.float64]:
+    """Of the object's pixels, in these columns of the image."""
+    rgba, depth = renders.read(name, "rgba", view)[:, columns], renders.read(name, "depth", view)[:, columns]
+    return np.asarray(rgba[np.isfinite(depth)][:, :3].mean(axis=0))
+
+
+def test_depth_of_a_box_is_exact_at_every_pixel(draw):
+    box = trimesh.creation.box((1.0, 0.5, 0.3))
+    renders = draw({"box/1": ("b.stl", {"b.stl": exported(box, "stl")}, IDENTITY)}, views=4, samples=2)
+    for view in range(4):
+        depth = renders.read("box/1", "depth", view)
+        expected = depth_of_box(*rays(renders, "box/1", view), [0.5, 0.25, 0.15])
+        assert depth.dtype == np.float32
+        both = np.isfinite(depth) & np.isfinite(expected)
+        assert both.sum() > 200
+        assert np.abs(depth[both] - expected[both]).max() < 1e-3
+        differ = np.isfinite(depth) != np.isfinite(expected)
+        assert not (differ & ~edges(np.isfinite(expected))).any()
+        assert differ.sum() <= 2
+
+
+def test_depth_of_a_sphere_is_that_of_its_triangles(draw):
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=0.5)
+    renders = draw({"ball/1": ("b.off", {"b.off": exported(ball, "off")}, IDENTITY)}, cameras="sphere", views=3)
+    for view in range(3):
+        depth = renders.read("ball/1", "depth", view)
+        origin, directions = rays(renders, "ball/1", view)
+        expected = depth_of_triangles(origin, directions, ball.triangles)
+        both = np.isfinite(depth) & np.isfinite(expected)
+        assert np.abs(depth[both] - expected[both]).max() < 1e-3
+        assert (np.isfinite(depth) != np.isfinite(expected)).sum() <= 2
+        centre = depth[31:33, 31:33].mean()
+        assert centre == pytest.approx(2.1 - 0.5, abs=0.015)
+
+
+@pytest.mark.parametrize("cameras", ["orbit", "r2n2", "sphere"])
+def test_the_mask_is_where_the_vertices_are_projected_to(draw, cameras):
+    prism = trimesh.creation.cylinder(0.2, 0.7, sections=6)
+    lower, upper = prism.bounds
+    canonical_from_file = canonical_from_bounds(lower, upper, "z")
+    files = {"c.ply": exported(prism, "ply")}
+    renders = draw({"prism/1": ("c.ply", files, canonical_from_file)}, cameras=cameras, views=4, image_size=128)
+    vertices = trimesh.transform_points(prism.vertices, canonical_from_file)
+    assert np.ptp(vertices, axis=0).argmax() == 1, "its axis stands upright"
+    intrinsics = renders.read("prism/1", "intrinsics")
+    for view, camera in enumerate(renders.read("prism/1", "world_from_camera")):
+        points = (vertices - camera[:3, 3]) @ camera[:3, :3]
+        pixels = (points / points[:, 2:]) @ intrinsics.T
+        row, column = np.nonzero(np.isfinite(renders.read("prism/1", "depth", view)))
+        assert pixels[:, 0].min() == pytest.approx(column.min() + 0.5, abs=1.3)
+        assert pixels[:, 0].max() == pytest.approx(column.max() + 0.5, abs=1.3)
+        assert pixels[:, 1].min() == pytest.approx(row.min() + 0.5, abs=1.3)
+        assert pixels[:, 1].max() == pytest.approx(row.max() + 0.5, abs=1.3)
+
+
+@pytest.mark.parametrize("ending", ["obj", "glb"])
+def test_each_axis_points_where_the_camera_says(draw, ending):
+    """Red at +x, green at +y, blue at +z: each colour's pixels lie where the box's centre is projected to."""
+    centers = {"red": (0.4, 0, 0), "green": (0, 0.4, 0), "blue": (0, 0, 0.4)}
+    parts = [(box_at(center), color) for center, color in zip(centers.values(), (RED, GREEN, BLUE), strict=True)]
+    if ending == "obj":
+        main, files = "part.obj", painted(parts)
+    else:
+        scene = trimesh.Scene()
+        for number, (mesh, color) in enumerate(parts):
+            mesh.visual = trimesh.visual.TextureVisuals(
+                material=trimesh.visual.material.PBRMaterial(baseColorFactor=(*color, 1.0), metallicFactor=0.9)
+            )
+            place = trimesh.transformations.translation_matrix(mesh.centroid)
+            mesh.apply_translation(-mesh.centroid)
+            scene.add_geometry(mesh, node_name=f"part{number}", transform=place)
+        main, files = "part.glb", {"part.glb": scene.export(file_type="glb")}
+    renders = draw({"axes/1": (main, files, IDENTITY)}, views=5, image_size=96, samples=4)
+    intrinsics = renders.read("axes/1", "intrinsics")
+    for view, camera in enumerate(renders.read("axes/1", "world_from_camera")):
+        rgba = renders.read("axes/1", "rgba", view).astype(float)
+        solid = rgba[..., 3] == 255
+        for channel, center in enumerate(centers.values()):
+            others = [c for c in range(3) if c != channel]
+            mine = solid & (rgba[..., channel] > 2 * rgba[..., others].max(axis=-1))
+            if mine.sum() < 30:
+                continue  # hidden by the others
+            point = camera[:3, :3].T @ (np.array(center) - camera[:3, 3])
+            u, v, _ = intrinsics @ (point / point[2])
+            row, column = np.nonzero(mine)
+            assert (column.mean() + 0.5, row.mean() + 0.5) == pytest.approx((u, v), abs=4)
+
+
+def test_z_up_files_stand_upright(draw):
+    files = painted([(box_at((0, 0, 0.4)), (0, 1, 0)), (box_at((0, 0, -0.4)), (1, 0, 0))])
+    renders = draw({"a/1": ("part.obj", files, Y_UP_FROM_Z_UP)}, views=1, elevation_degrees=0)
+    rgba = renders.read("a/1", "rgba", 0)
+    assert rgba[:32, :, 1].sum() > 3 * rgba[:32, :, 0].sum(), "the top of the image is green"
+    assert rgba[32:, :, 0].sum() > 3 * rgba[32:, :, 1].sum()
+
+
+def test_a_texture_is_seen_the_right_way_round_and_kept_apart_from_a_missing_one(draw):
+    whole, lost = textured_square(), textured_square("gone.png")
+    unlisted = {name: content for name, content in textured_square().items() if name != "square.mtl"}
+    broken = {**textured_square(), "tex.png": b"\x89PNG\r\n\x1a\nnot really"}
+    renders = draw(
+        {f"square/{name}": ("square.obj", files, IDENTITY)
+         for name, files in [("whole", whole), ("lost", lost), ("unlisted", unlisted), ("broken", broken)]},
+        views=8, elevation_degrees=0, samples=4,
+    )  # fmt: skip
+    for view, camera in enumerate(renders.read("square/whole", "world_from_camera")):
+        if abs(camera[2, 3]) < 1:
+            continue  # from the side
+        left = mean_color(renders, "square/whole", view, slice(0, 30))
+        right = mean_color(renders, "square/whole", view, slice(34, 64))
+        if camera[2, 3] < 0:
+            left, right = right, left  # from behind
+        assert left[0] > 3 * left[2]
+        assert right[2] > 3 * right[0]
+    for name in ("lost", "unlisted", "broken"):
+        color = mean_color(renders, f"square/{name}", 0)
+        assert np.ptp(color) < 3, "grey, not Blender's magenta"
+        assert 40 < color.mean() < 250
+
+
+def test_names_that_are_not_ascii(draw):
+    square = textured_square("текстура é 1.png", mtl="матеріал ü.mtl")
+    files = {
+        "модель/стілець ß.obj": square["square.obj"], "модель/матеріал ü.mtl": square["square.mtl"],
+        "модель/текстура é 1.png": square["tex.png"],
+    }  # fmt: skip
+    renders = draw(
+        {"стілець/椅子 1": ("модель/стілець ß.obj", files, IDENTITY)}, views=4, elevation_degrees=0, samples=4
+    )
+    colors = np.array([mean_color(renders, "стілець/椅子 1", view) for view in range(4)])
+    assert (colors[:, [0, 2]].max(axis=1) > 1.5 * colors[:, 1]).all()
+
+
+def test_a_sheet_with_two_materials_shows_each_on_its_own_side(draw):
+    """As ShapeNet's: every face twice, once in either direction."""
+    square = trimesh.Trimesh([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]], [[0, 1, 2], [0, 2, 3]])
+    back = square.copy()
+    back.invert()
+    files = painted([(square, RED), (back, BLUE)])
+    welded = {**files, "part.obj": files["part.obj"].replace("f 7 6 5", "f 3 2 1").replace("f 8 7 5", "f 4 3 1")}
+    assert welded != files
+    renders = draw(
+        {"sheet/separate": ("part.obj", files, IDENTITY), "sheet/welded": ("part.obj", welded, IDENTITY)},
+        views=8, elevation_degrees=0,
+    )  # fmt: skip
+    for name in ("sheet/separate", "sheet/welded"):
+        for view, camera in enumerate(renders.read(name, "world_from_camera")):
+            if abs(camera[2, 3]) < 0.5:
+                continue  # from the side
+            rgba, depth = renders.read(name, "rgba", view), renders.read(name, "depth", view)
+            seen = rgba[np.isfinite(depth) & (rgba[..., 3] == 255)].astype(int)
+            front, behind = (0, 2) if camera[2, 3] > 0 else (2, 0)
+            assert (seen[:, front] > 3 * seen[:, behind]).all(), "no speckles of the other side"
+            origin, directions = rays(renders, name, view)
+            seen = np.isfinite(depth)
+            assert np.abs(depth[seen] + (origin[2] / directions[..., 2])[seen]).max() < 1e-3
+
+
+def test_flipped_normals_look_the_same(draw):
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
+    inside_out = ball.copy()
+    inside_out.invert()
+    renders = draw({
+        "ball/out": ("b.ply", {"b.ply": exported(ball, "ply")}, IDENTITY),
+        "ball/in": ("b.ply", {"b.ply": exported(inside_out, "ply")}, IDENTITY),
+    }, samples=16)  # fmt: skip
+    for view in range(2):
+        assert np.isfinite(renders.read("ball/in", "depth", view)).sum() > 500
+        colors = [mean_color(renders, name, view) for name in ("ball/out", "ball/in")]
+        assert colors[0] == pytest.approx(colors[1], abs=4)
+
+
+def test_neither_white_nor_black_loses_its_shape(draw):
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
+    renders = draw({
+        "ball/white": ("part.obj", painted([(ball, (1, 1, 1))]), IDENTITY),
+        "ball/black": ("part.obj", painted([(ball, (0, 0, 0))]), IDENTITY),
+    }, samples=16)  # fmt: skip
+    for name, least, most, contrast in [("white", 90, 254, 80), ("black", 5, 60, 15)]:
+        rgba, depth = renders.read(f"ball/{name}", "rgba", 0), renders.read(f"ball/{name}", "depth", 0)
+        gray = rgba[np.isfinite(depth)][:, 0].astype(int)
+        assert least < gray.min() < gray.max() <= most
+        assert np.ptp(gray) > contrast
+
+
+def test_alpha_is_straight_and_the_background_is_empty(draw):
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
+    renders = draw({"ball/1": ("part.obj", painted([(ball, (1, 1, 1))]), IDENTITY)}, samples=64)
+    rgba, depth = renders.read("ball/1", "rgba", 0), renders.read("ball/1", "depth", 0)
+    half = (rgba[..., 3] > 60) & (rgba[..., 3] < 200)
+    assert half.sum() > 20
+    assert rgba[half][:, 0].min() > 80, "edges are as bright as what is beside them"
+    far = ~np.isfinite(depth) & ~edges(np.isfinite(depth))
+    assert (rgba[far & (rgba[..., 3] == 0)] == 0).all()
+    assert (rgba[far][:, 3] == 0).mean() > 0.95
+    assert np.isposinf(depth[far]).all()
+
+
+def test_vertex_colors_are_used_where_there_is_no_material(draw):
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=0.5)
+    ball.visual.vertex_colors = (20, 200, 20, 255)
+    renders = draw({"ball/1": ("b.ply", {"b.ply": exported(ball, "ply")}, IDENTITY)})
+    red, green, blue = mean_color(renders, "ball/1", 0)
+    assert green > 2 * max(red, blue)
+
+
+def test_the_same_seed_gives_the_same_images_in_any_company(draw):
+    box = {"b.obj": exported(trimesh.creation.box((1.0, 0.6, 0.3)), "obj")}
+    ball = {"b.obj": exported(trimesh.creation.icosphere(radius=0.5), "obj")}
+    first = draw({"box/1": ("b.obj", box, IDENTITY), "ball/1": ("b.obj", ball, IDENTITY)}, samples=4)
+    again = draw({"ball/1": ("b.obj", ball, IDENTITY), "box/1": ("b.obj", box, IDENTITY)}, "again", samples=4)
+    other = draw({"box/1": ("b.obj", box, IDENTITY)}, "other", samples=4, seed=1)
+    for array in ("rgba", "depth", "world_from_camera"):
+        assert np.array_equal(first.read("box/1", array), again.read("box/1", array))
+    assert not np.allclose(first.read("box/1", "world_from_camera"), other.read("box/1", "world_from_camera"))
+    assert [sample.id for sample in again.samples] == ["ball/1", "box/1"]
+    assert first["box/1"].split == "train"
+    assert (first.paths[0] / "preview.png").is_file()
+
+
+def test_what_cannot_be_rendered_is_skipped_with_its_reason(draw):
+    renders = draw({
+        "a/good": ("b.obj", {"b.obj": exported(trimesh.creation.box(), "obj")}, IDENTITY),
+        "a/voxels": ("a.binvox", {"a.binvox": "#binvox 1"}, IDENTITY),
+        "a/ply": ("a.ply", {"a.ply": "no header"}, IDENTITY),
+        "a/glb": ("a.glb", {"a.glb": "no header"}, IDENTITY),
+        "a/off": ("a.off", {"a.off": "no header"}, IDENTITY),
+        "a/points": ("a.obj", {"a.obj": "v 0 0 0\nv 1 0 0\nv 0 1 0\n"}, IDENTITY),
+        "a/nan": ("a.obj", {"a.obj": "v 0 0 0\nv nan 0 0\nv 0 1 0\nf 1 2 3\n"}, IDENTITY),
+        "a/line": ("a.obj", {"a.obj": "v 0 0 0\nv .1 0 0\nv .2 0 0\nf 1 2 3\n"}, IDENTITY),
+        "a/away": ("a.obj", {"a.obj": "v 0 0 9\nv 1 0 9\nv 0 1 9\nf 1 2 3\n"}, np.diag([1.0, 1.0, -90.0, 1.0])),
+        "a/fbx": ("a.fbx", {"a.fbx": "Kaydara"}, IDENTITY),
+    }, max_skipped=1.0)  # fmt: skip
+    reasons = {skipped.id: skipped.reason for skipped in renders.skipped}
+    assert [sample.id for sample in renders.samples] == ["a/good"]
+    assert reasons["a/voxels"] == "a voxel grid cannot be rendered"
+    assert reasons["a/ply"].startswith("a.ply: Blender cannot import it: ")
+    assert reasons["a/glb"].startswith("a.glb: Blender cannot import it: ")
+    assert reasons["a/off"].startswith("a.off: ")
+    assert reasons["a/points"] == "a.obj: no faces in it"
+    assert reasons["a/nan"].startswith("a.obj: coordinates that are not finite")
+    assert reasons["a/line"] == reasons["a/away"] == "nothing of it can be seen in any view"
+    assert reasons["a/fbx"].startswith("a.fbx: expected one of .obj, ")
+
+
+def test_too_many_skipped_fails(draw):
+    with pytest.raises(TooManySkippedError, match="a voxel grid cannot be rendered"):
+        draw({"a/voxels": ("a.binvox", {"a.binvox": "#binvox 1"}, IDENTITY)})
+
+
+def test_bad_parameters_are_refused_before_anything_is_written(tmp_path):
+    meshes = write_meshes(tmp_path / "meshes", {"a/1": ("b.obj", {"b.obj": "v 0 0 0"}, IDENTITY)})
+    for parameters in [
+        {"image_size": 15}, {"image_size": 1025}, {"samples": 0}, {"samples": 4097}, {"workers": -1}, {"views": 0},
+        {"cameras": "spiral"}, {"distance": 0.5}, {"elevation_degrees": 90.0},
+    ]:  # fmt: skip
+        with pytest.raises(ParameterError, match=f"{next(iter(parameters))}: expected"):
+            render_meshes(meshes, tmp_path / "renders", **parameters)
+    with pytest.raises(DatasetError):
+        render_meshes(tmp_path / "nowhere", tmp_path / "renders")
+    assert not (tmp_path / "renders").exists()
+
+
+def test_blender_keeps_silent(draw, capfd):
+    draw({"a/1": ("b.obj", {"b.obj": "mtllib gone.mtl\n" + exported(trimesh.creation.box(), "obj").decode()}, IDENTITY),
+          "a/2": ("b.ply", {"b.ply": "no header"}, IDENTITY)})  # fmt: skip
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_stage_ends_as_a_process_should(tmp_path):
+    """Status 0 with Blender loaded, and SIGTERM ends it at once."""
+    box = {"b.obj": exported(trimesh.creation.box(), "obj")}
+    meshes = write_meshes(tmp_path / "meshes", {f"a/{n}": ("b.obj", box, IDENTITY) for n in range(3)})
+    code = (
+        "import sys; from kfp import dsl; from components.render.component import render;"
+        "render.python_func(dsl.Dataset(uri=sys.argv[1]), dsl.Dataset(uri=sys.argv[2]),"
+        " views=int(sys.argv[3]), image_size=64, samples=1)"
+    )
+    command = [sys.executable, "-c", code, str(meshes), str(tmp_path / "renders")]
+    whole = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=60)
+    assert (whole.returncode, whole.stdout, whole.stderr) == (0, "", "")
+    assert len(Dataset([tmp_path / "renders"], "renders").samples) == 3
+    running = subprocess.Popen([*command, "200"], stderr=subprocess.DEVNULL)
+    time.sleep(2.5)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=10) in (-signal.SIGTERM, 0)
+
+
+def test_the_spec_calls_the_stage(tmp_path):
+    meshes = write_meshes(
+        tmp_path / "meshes", {"a/1": ("b.obj", {"b.obj": exported(box_at((0, 0, 0)), "obj")}, IDENTITY)}
+    )
+    render.python_func(
+        dsl.Dataset(uri=str(meshes)), dsl.Dataset(uri=str(tmp_path / "renders")), views=1, image_size=16, samples=1
+    )
+    assert Dataset([tmp_path / "renders"], "renders").read("a/1", "rgba").shape == (1, 16, 16, 4)
+
+
+@pytest.mark.realdata
+def test_shapenet_is_rendered_in_its_colors(draw, realdata):
+    folders = [sorted((realdata / "shapenet_v2" / name).iterdir())[0] for name in ("bottle", "chair", "piano")]
+    samples = {}
+    for folder in folders:
+        files = {
+            f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.suffix in (".obj", ".mtl")
+        }
+        scene = trimesh.load_scene(folder / "models" / "model_normalized.obj", skip_materials=True)
+        canonical = canonical_from_bounds(*scene.bounds, "y")
+        samples[f"{folder.parent.name}/{folder.name}"] = ("models/model_normalized.obj", files, canonical)
+    renders = draw(samples, image_size=96, samples=4)
+    assert not renders.skipped
+    for sample in renders.samples:
+        for view in range(2):
+            depth = renders.read(sample.id, "depth", view)
+            assert np.isfinite(depth).mean() > 0.02
+            assert 1.2 < np.nanmin(depth) < 2.1 < depth[np.isfinite(depth)].max() + 0.6
+    piano = mean_color(renders, folders[2].parent.name + "/" + folders[2].name, 0)
+    assert piano.mean() < 110, "black, though the inner sides of its faces are white"
