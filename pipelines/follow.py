@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.text import Text
+
+BAR_WIDTH = 24
 
 
 @dataclass
@@ -42,17 +43,6 @@ class Stage:
     name: str
     tasks: dict[str, Task] = field(default_factory=dict)
 
-    def state(self, over: bool) -> str:
-        """waiting, running, done, cached or failed; `over`: the run has ended or a later stage has begun."""
-        tasks = self.tasks.values()
-        if any(task.error for task in tasks):
-            return "failed"
-        if any(task.running for task in tasks):
-            return "failed" if over else "running"
-        if tasks:
-            return "done"
-        return "cached" if over else "waiting"
-
     def seconds(self) -> float:
         """From the first start to the last end."""
         tasks = self.tasks.values()
@@ -62,11 +52,12 @@ class Stage:
 class Follower:
     """Reads the event files of a run, again and again."""
 
-    def __init__(self, events: Path, stages: Sequence[str], shard_stages: Sequence[str]) -> None:
-        """`stages` in the order in which they run; `shard_stages`: those that are called once a shard."""
+    def __init__(self, events: Path, behind: Mapping[str, set[str]], shard_stages: set[str]) -> None:
+        """`behind`: for each stage those that wait for it; `shard_stages`: those that are called once a shard."""
         self.events = events
-        self.stages = {name: Stage(name) for name in stages}
-        self.shard_stages = set(shard_stages)
+        self.stages = {name: Stage(name) for name in behind}
+        self.behind = behind
+        self.shard_stages = shard_stages
         self._offsets: dict[Path, int] = {}
 
     def update(self) -> None:
@@ -83,13 +74,19 @@ class Follower:
                     _apply(task, json.loads(line))
 
     def state(self, stage: Stage, over: bool) -> str:
-        """The stage's state, knowing the others: what later stages have begun without was answered by the cache."""
-        names = list(self.stages)
-        later = [self.stages[name] for name in names[names.index(stage.name) + 1 :] if name not in self.shard_stages]
-        begun = any(other.tasks for other in later)
-        if begun and not stage.tasks:
-            return "cached"
-        return stage.state(over)
+        """waiting, running, done, cached or failed; `over`: the run has ended.
+
+        What has not begun though something behind it has was answered by the cache. A shard's stage comes and goes; it
+        is done when something outside the loop has begun.
+        """
+        tasks = stage.tasks.values()
+        followed = any(self.stages[name].tasks for name in self.behind[stage.name] - self.shard_stages)
+        if any(task.error for task in tasks) or (over and any(task.running for task in tasks)):
+            return "failed"
+        if tasks:
+            settled = over or followed or stage.name not in self.shard_stages
+            return "done" if settled and not any(task.running for task in tasks) else "running"
+        return "cached" if followed else "waiting"
 
     def failure(self) -> tuple[str, str] | None:
         """The first stage that failed, and why; None if no stage said so."""
@@ -133,47 +130,34 @@ class Screen:
         if self.live:
             self.live.stop()
 
-    def draw(self, over: bool = False) -> None:
-        """Show the present state; with `over`, the final one."""
-        names = list(self.follower.stages)
-        lines: list[RenderableType] = []
-        for position, name in enumerate(names):
-            stage = self.follower.stages[name]
+    def draw(self, over: bool = False, succeeded: bool = False) -> None:
+        """Show the present state; `over` when the run has ended, `succeeded` if it did all that it should."""
+        open_lines = []
+        for stage in self.follower.stages.values():
             state = self.follower.state(stage, over)
-            # Stages of a loop come and go with each shard; their line is final only when what follows has begun.
-            settled = over or any(self.follower.stages[n].tasks for n in self._after(position))
-            if state in ("cached", "failed") or (
-                state == "done" and (settled or name not in self.follower.shard_stages)
-            ):
-                self._print_once(stage, state, over)
+            if state == "waiting" and succeeded:
+                state = "cached"
+            if state in ("done", "cached", "failed"):
+                if stage.name not in self.printed:
+                    self.printed.add(stage.name)
+                    self.console.print(self._line(stage, state), no_wrap=True, overflow="ellipsis")
             elif not over:
-                lines.append(self._line(stage, state))
+                open_lines.append(self._line(stage, state))
         if self.live:
-            self.live.update(Group(*lines), refresh=True)
+            self.live.update(Group(*open_lines), refresh=True)
 
-    def _after(self, position: int) -> list[str]:
-        names = list(self.follower.stages)[position + 1 :]
-        return [name for name in names if name not in self.follower.shard_stages]
-
-    def _print_once(self, stage: Stage, state: str, over: bool) -> None:
-        earlier = list(self.follower.stages)[: list(self.follower.stages).index(stage.name)]
-        if stage.name in self.printed or (not over and not set(earlier) <= self.printed):
-            return
-        self.printed.add(stage.name)
-        self.console.print(self._line(stage, state))
-
-    def _line(self, stage: Stage, state: str) -> RenderableType:
-        grid = Table.grid(padding=(0, 1))
-        for width in (1, self.width, 9, 24):
-            grid.add_column(width=width, no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis")
-        bar: RenderableType = ""
-        running = [task for task in stage.tasks.values() if task.running]
-        if state == "running" and any(task.total for task in running):
-            bar = ProgressBar(sum(t.total for t in running), sum(t.done for t in running), width=24)
-        elif len(stage.tasks) > 1:
-            bar = f"[dim]{sum(not t.running for t in stage.tasks.values())} shards[/]"
-        note = next((task.note for task in reversed(stage.tasks.values()) if task.note), "")
-        took = f"{stage.seconds():7.1f} s" if stage.tasks else "  cached" if state == "cached" else ""
-        grid.add_row(self.MARKS[state], f"[bold]{stage.name}[/]", took, bar, f"[dim]{note}[/]")
-        return grid
+    def _line(self, stage: Stage, state: str) -> Text:
+        tasks = stage.tasks.values()
+        took = f"{stage.seconds():.1f} s" if tasks else "cached" if state == "cached" else ""
+        line = Text.from_markup(
+            f"{self.MARKS[state]} [bold]{stage.name:<{self.width}}[/] {took:>9}  ", overflow="ellipsis"
+        )
+        line.no_wrap = True
+        running = [task for task in tasks if task.running and task.total]
+        if running:
+            filled = round(BAR_WIDTH * sum(t.done for t in running) / sum(t.total for t in running))
+            line.append("━" * filled, "cyan").append("━" * (BAR_WIDTH - filled), "bright_black").append("  ")
+        if len(tasks) > 1 or (tasks and stage.name in self.follower.shard_stages):
+            line.append(f"{sum(not task.running for task in tasks)} shards  ")
+        note = next((task.note for task in reversed(tasks) if task.note), "")
+        return line.append(note, "dim")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,6 +85,33 @@ def stages_of(ir: IR) -> list[str]:
     return [stage for stage in STACK_OF_STAGE if stage in named]
 
 
+def stages_in_loops(ir: IR) -> set[str]:
+    """The stages that a ParallelFor calls, once a shard."""
+    loops = [component for name, component in ir[0]["components"].items() if name.startswith("comp-for-loop")]
+    return {_stage_of_task(task) for loop in loops for task in loop["dag"]["tasks"].values()}
+
+
+def stages_behind(ir: IR) -> dict[str, set[str]]:
+    """For each stage all stages that wait for it, directly or not."""
+    after: dict[str, set[str]] = {stage: set() for stage in stages_of(ir)}
+
+    def collect(tasks: Mapping[str, Any]) -> None:
+        members = {name: _stages_of_call(ir, task) for name, task in tasks.items()}
+        for name, task in tasks.items():
+            for earlier in task.get("dependentTasks", ()):
+                for stage in members[earlier]:
+                    after[stage] |= members[name]
+            inner = ir[0]["components"][task["componentRef"]["name"]].get("dag")
+            if inner:
+                collect(inner["tasks"])
+
+    collect(ir[0]["root"]["dag"]["tasks"])
+    for _ in after:  # as many rounds as the longest chain can have
+        for stage in after:
+            after[stage] |= {later for direct in after[stage] for later in after[direct]}
+    return after
+
+
 def with_images(ir: IR, image_of_stage: Callable[[str], str]) -> IR:
     """The same pipeline with other images."""
     for executor in _executors(ir).values():
@@ -111,7 +139,18 @@ def _executors(ir: IR) -> dict[str, Any]:
 
 
 def _stage_of_image(image: str) -> str:
-    return image.partition(":")[0].rpartition("/")[2].replace("-", "_")
+    return re.split("[:@]", image.rpartition("/")[2])[0].replace("-", "_")
+
+
+def _stage_of_task(task: Mapping[str, Any]) -> str:
+    name: str = task["componentRef"]["name"]
+    return name.removeprefix("comp-").replace("-", "_")
+
+
+def _stages_of_call(ir: IR, task: Mapping[str, Any]) -> set[str]:
+    """The stage that a task calls, or those inside the loop that it is."""
+    inner = ir[0]["components"][task["componentRef"]["name"]].get("dag")
+    return {_stage_of_task(t) for t in inner["tasks"].values()} if inner else {_stage_of_task(task)}
 
 
 def _boolean(text: str) -> bool:

@@ -2,18 +2,18 @@
 
 from typing import NamedTuple
 
-from components.recognize.component import recognize
-from components.report.component import report
-from components.voxelize.component import voxelize
 from kfp import dsl
 
 from components.evaluate.component import evaluate
 from components.fetch.component import fetch
 from components.plan.component import plan
+from components.recognize.component import recognize
 from components.render.component import render
+from components.report.component import report
 from components.train_classifier.component import train_classifier
 from components.train_depth.component import train_depth
 from components.train_recgan.component import train_recgan
+from components.voxelize.component import voxelize
 
 
 class Outputs(NamedTuple):
@@ -26,6 +26,11 @@ class Outputs(NamedTuple):
     depth_model: dsl.Model
     recgan_model: dsl.Model
     classifier: dsl.Model
+
+
+def _all(task: dsl.PipelineTask, output: str) -> dsl.Collected:
+    """A shard stage's output from all shards; made anew for each taker, since the compiler rewrites it in place."""
+    return dsl.Collected(task.outputs[output])
 
 
 @dsl.pipeline(name="reconstruct", description="From meshes to a measured single-image 3D reconstructor.")
@@ -72,6 +77,7 @@ def reconstruct(
     classifier_spoiled: float,
     classifier_balanced: bool,
     classifier_duplicate_iou: float,
+    recognize_threshold: float,
     seed: int,
     shard_workers: int,
     workers: int,
@@ -85,57 +91,98 @@ def reconstruct(
     ).set_caching_options(False)  # a source is always looked at anew; its shards' fingerprints decide what is reused
 
     with dsl.ParallelFor(planned.output) as shard:
-        fetched = fetch(
-            shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped
-        )  # fmt: skip
+        fetched = fetch(shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped)
         rendered = render(
-            meshes=fetched.outputs["meshes"], cameras=cameras, views=views, image_size=image_size, samples=samples,
-            elevation_degrees=elevation_degrees, distance=camera_distance, seed=seed, workers=shard_workers,
+            meshes=fetched.outputs["meshes"],
+            cameras=cameras,
+            views=views,
+            image_size=image_size,
+            samples=samples,
+            elevation_degrees=elevation_degrees,
+            distance=camera_distance,
+            seed=seed,
+            workers=shard_workers,
             max_skipped=max_skipped,
-        )  # fmt: skip
+        )
         voxelized = voxelize(
-            meshes=fetched.outputs["meshes"], resolution=voxel_resolution, mode=voxel_mode, workers=shard_workers,
+            meshes=fetched.outputs["meshes"],
+            resolution=voxel_resolution,
+            mode=voxel_mode,
+            workers=shard_workers,
             max_skipped=max_skipped,
-        )  # fmt: skip
-
-    meshes = dsl.Collected(fetched.outputs["meshes"])
-    renders = dsl.Collected(rendered.outputs["renders"])
-    voxels = dsl.Collected(voxelized.outputs["voxels"])
+        )
 
     depth = train_depth(
-        renders=renders, width=depth_width, steps=depth_steps, batch_size=depth_batch_size,
-        learning_rate=depth_learning_rate, validate_every=depth_validate_every, seed=seed, workers=workers,
-    )  # fmt: skip
-    recgan = train_recgan(
-        renders=renders, depths=depth.outputs["depths"], voxels=voxels, input_resolution=recgan_resolution,
-        width=recgan_width, bottleneck=recgan_bottleneck, steps=recgan_steps, batch_size=recgan_batch_size,
-        learning_rate=recgan_learning_rate, critic_learning_rate=recgan_critic_learning_rate,
-        adversarial=recgan_adversarial, validate_every=recgan_validate_every, seed=seed, workers=workers,
-    )  # fmt: skip
-    classifier = train_classifier(
-        voxels=voxels, network=classifier_network, resolution=classifier_resolution, epochs=classifier_epochs,
-        batch_size=classifier_batch_size, learning_rate=classifier_learning_rate,
-        label_smoothing=classifier_label_smoothing, shift=classifier_shift, stretch=classifier_stretch,
-        spoiled=classifier_spoiled, balanced=classifier_balanced, duplicate_iou=classifier_duplicate_iou, seed=seed,
+        renders=_all(rendered, "renders"),
+        width=depth_width,
+        steps=depth_steps,
+        batch_size=depth_batch_size,
+        learning_rate=depth_learning_rate,
+        validate_every=depth_validate_every,
+        seed=seed,
         workers=workers,
-    )  # fmt: skip
+    )
+    recgan = train_recgan(
+        renders=_all(rendered, "renders"),
+        depths=depth.outputs["depths"],
+        voxels=_all(voxelized, "voxels"),
+        input_resolution=recgan_resolution,
+        width=recgan_width,
+        bottleneck=recgan_bottleneck,
+        steps=recgan_steps,
+        batch_size=recgan_batch_size,
+        learning_rate=recgan_learning_rate,
+        critic_learning_rate=recgan_critic_learning_rate,
+        adversarial=recgan_adversarial,
+        validate_every=recgan_validate_every,
+        seed=seed,
+        workers=workers,
+    )
+    classifier = train_classifier(
+        voxels=_all(voxelized, "voxels"),
+        network=classifier_network,
+        resolution=classifier_resolution,
+        epochs=classifier_epochs,
+        batch_size=classifier_batch_size,
+        learning_rate=classifier_learning_rate,
+        label_smoothing=classifier_label_smoothing,
+        shift=classifier_shift,
+        stretch=classifier_stretch,
+        spoiled=classifier_spoiled,
+        balanced=classifier_balanced,
+        duplicate_iou=classifier_duplicate_iou,
+        seed=seed,
+        workers=workers,
+    )
     for training in (depth, recgan, classifier):
         training.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerators)
 
     recognized = recognize(
-        model=classifier.outputs["model"], reconstructions=recgan.outputs["reconstructions"], workers=workers
+        model=classifier.outputs["model"],
+        reconstructions=recgan.outputs["reconstructions"],
+        threshold=recognize_threshold,
+        workers=workers,
     )
     evaluated = evaluate(
-        renders=renders, voxels=voxels, depths=depth.outputs["depths"],
-        reconstructions=recgan.outputs["reconstructions"], class_predictions=classifier.outputs["predictions"],
+        renders=_all(rendered, "renders"),
+        voxels=_all(voxelized, "voxels"),
+        depths=depth.outputs["depths"],
+        reconstructions=recgan.outputs["reconstructions"],
+        class_predictions=classifier.outputs["predictions"],
         recognized=recognized.outputs["predictions"],
-    )  # fmt: skip
+    )
     reported = report(
-        meshes=meshes, renders=renders, voxels=voxels, depths=depth.outputs["depths"],
-        reconstructions=recgan.outputs["reconstructions"], depth_model=depth.outputs["model"],
-        recgan_model=recgan.outputs["model"], classifier=classifier.outputs["model"],
-        evaluation=evaluated.outputs["evaluation"], title=title,
-    )  # fmt: skip
+        meshes=_all(fetched, "meshes"),
+        renders=_all(rendered, "renders"),
+        voxels=_all(voxelized, "voxels"),
+        depths=depth.outputs["depths"],
+        reconstructions=recgan.outputs["reconstructions"],
+        depth_model=depth.outputs["model"],
+        recgan_model=recgan.outputs["model"],
+        classifier=classifier.outputs["model"],
+        evaluation=evaluated.outputs["evaluation"],
+        title=title,
+    )
     return Outputs(
         report=reported.outputs["page"],
         evaluation=evaluated.outputs["evaluation"],

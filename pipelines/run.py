@@ -21,7 +21,17 @@ from rich.console import Console
 from pipelines.cache import drop_broken_entries, drop_unused_folders
 from pipelines.follow import Follower, Screen
 from pipelines.images import content_tag
-from pipelines.ir import IR, compile_pipeline, dump, parse_parameters, preset, stages_of, with_images, without_retries
+from pipelines.ir import (
+    IR,
+    compile_pipeline,
+    dump,
+    parse_parameters,
+    preset,
+    stages_behind,
+    stages_in_loops,
+    with_images,
+    without_retries,
+)
 from pipelines.processes import end_group, end_leftovers, start_group
 from shapeyard.contracts.dataset import write_json
 from shapeyard.contracts.progress import EVENTS_VARIABLE
@@ -103,7 +113,7 @@ def _follow(ir: IR, request: Path, folder: Path, kfp: Path, console: Console) ->
     """Start the child and draw it until it ends; end it when we are told to."""
     events = kfp / "events" / folder.name
     events.mkdir()
-    follower = Follower(events, stages_of(ir), _stages_in_loops(ir))
+    follower = Follower(events, stages_behind(ir), stages_in_loops(ir))
     environment = {**os.environ, EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "pipelines.execute", str(request)]
     with (folder / "log.txt").open("ab") as log, _sigterm_as_interrupt():
@@ -112,7 +122,7 @@ def _follow(ir: IR, request: Path, folder: Path, kfp: Path, console: Console) ->
             with Screen(follower, console) as screen:
                 status = _wait(child, follower, screen)
                 follower.update()
-                screen.draw(over=True)
+                screen.draw(over=True, succeeded=status == 0)
         finally:
             end_group(child)
     if status != 0 or not (folder / "outputs.json").is_file():
@@ -144,17 +154,6 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _stages_in_loops(ir: IR) -> list[str]:
-    """The stages that a ParallelFor calls."""
-    looped = []
-    components = ir[0].get("components", {})
-    for name, component in components.items():
-        if name.startswith("comp-for-loop"):
-            for task in component["dag"]["tasks"].values():
-                looped.append(task["componentRef"]["name"].removeprefix("comp-").replace("-", "_"))
-    return looped
 
 
 def _link_outputs(folder: Path) -> None:
