@@ -153,8 +153,9 @@ def _counts(run: Run) -> list[dict[str, Any]]:
 
 
 def _stages(run: Run) -> list[dict[str, Any]]:
-    longest = max([stage.seconds for stage in run.stages] + [1e-9])
-    return [{**stage._asdict(), "share": stage.seconds / longest} for stage in run.stages]
+    stages = run.stages
+    longest = max([stage.seconds for stage in stages] + [1e-9])
+    return [{**stage._asdict(), "share": stage.seconds / longest} for stage in stages]
 
 
 def _contact_sheets(run: Run) -> list[tuple[str, str]]:

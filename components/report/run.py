@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +53,17 @@ class RunArtifacts:
 class Run:
     """The artifacts of one run, opened.
 
+    Attributes:
+        models: depth, reconstruction and classifier.
+        metrics: the evaluation's metrics.json.
+        views: the evaluation's per_view.csv, test views with their measures as text.
+
     Raises:
         DatasetError: if one of them is missing, broken or of another kind.
     """
 
     def __init__(self, artifacts: RunArtifacts) -> None:
-        """Open the datasets; the rest is read when it is asked for."""
-        self.artifacts = artifacts
+        """Open the datasets and read the rest."""
         self.meshes = Dataset(artifacts.meshes, "meshes")
         self.renders = Dataset(artifacts.renders, "renders")
         self.voxels = Dataset(artifacts.voxels, "voxels")
@@ -71,6 +74,7 @@ class Run:
             "reconstruction": _model("train_recgan", artifacts.recgan_model),
             "classifier": _model("train_classifier", artifacts.classifier),
         }
+        self.metrics, self.views = _evaluation(Path(artifacts.evaluation))
 
     @property
     def datasets(self) -> dict[str, Dataset]:
@@ -83,25 +87,7 @@ class Run:
             "reconstructions": self.reconstructions,
         }
 
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """The evaluation's metrics.json."""
-        file = Path(self.artifacts.evaluation) / "metrics.json"
-        try:
-            value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DatasetError(f"{file.parent}: expected an evaluation, found no metrics.json") from None
-        except ValueError as error:
-            raise DatasetError(f"{file}: not readable: {error}") from error
-        return value
-
-    @cached_property
-    def views(self) -> list[Row]:
-        """The evaluation's per_view.csv: test views with their measures as text."""
-        with (Path(self.artifacts.evaluation) / "per_view.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
-    @cached_property
+    @property
     def stages(self) -> list[Stage]:
         """The stages whose work the artifacts hold, in the order of the pipeline."""
         stages = [_of_dataset(self.datasets[name].paths) for name in ("meshes", "renders", "voxels")]
@@ -140,6 +126,17 @@ def _of_dataset(paths: Iterable[str | Path]) -> Stage:
     made = [read_info(path)["made_by"] for path in paths]
     seconds = sum(float(one.get("seconds", 0.0)) for one in made)
     return Stage(str(made[0]["stage"]), seconds, len(made), dict(made[0]["parameters"]))
+
+
+def _evaluation(folder: Path) -> tuple[dict[str, Any], list[Row]]:
+    if not (folder / "metrics.json").is_file():
+        raise DatasetError(f"{folder}: expected an evaluation, found no metrics.json (missing or never finished)")
+    try:
+        metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        with (folder / "per_view.csv").open(newline="", encoding="utf-8") as file:
+            return metrics, list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder}: not readable as an evaluation: {error}") from error
 
 
 def _model(stage: str, path: str | Path) -> Model:

@@ -1,4 +1,4 @@
-"""Shapes to turn: for each class its median test object, and the best and the worst of all."""
+"""Shapes to turn: for each class its median test view, and the best and the worst of all."""
 
 from __future__ import annotations
 
@@ -29,24 +29,18 @@ def shape_examples(run: Run) -> list[dict[str, Any]]:
     """What the page needs to show each example: the packed grids, the camera, pictures, and the text beside them.
 
     Both shapes are drawn in the canonical frame, where objects stand upright and the true grid is as it was voxelized.
-    An object's rank is the mean IoU over its views; the view shown is the one whose IoU is the object's median.
     """
-    by_object: dict[str, list[Row]] = {}
-    for row in run.views:
-        if number(row, "reconstruction_iou") is not None:
-            by_object.setdefault(row["id"], []).append(row)
-    if not by_object:
-        return []
-    ranked = sorted(by_object.values(), key=lambda rows: float(np.mean([_iou(row) for row in rows])))
-    of_class: dict[str, list[list[Row]]] = {}
-    for rows in ranked:
-        of_class.setdefault(rows[0]["class"], []).append(rows)
+    ranked = sorted((row for row in run.views if number(row, "reconstruction_iou") is not None), key=_iou)
+    of_class: dict[str, list[Row]] = {}
+    for row in ranked:
+        of_class.setdefault(row["class"], []).append(row)
     examples = [
-        _example(run, _median_view(objects[len(objects) // 2]), f"the median {name} of {len(objects)}")
-        for name, objects in sorted(of_class.items())[:MOST_CLASSES]
+        _example(run, rows[len(rows) // 2], "", f"the median of {len(rows)} views of this class")
+        for _, rows in sorted(of_class.items())[:MOST_CLASSES]
     ]
-    for place, which in ((-1, "best"), (0, "worst")):
-        examples.append(_example(run, _median_view(ranked[place]), f"the {which} of all {len(ranked)} objects"))
+    for place, rank in ((-1, "best"), (0, "worst")):
+        if ranked:
+            examples.append(_example(run, ranked[place], rank, f"the {rank} of all {len(ranked)} views"))
     return examples
 
 
@@ -54,28 +48,22 @@ def _iou(row: Row) -> float:
     return number(row, "reconstruction_iou") or 0.0
 
 
-def _median_view(rows: list[Row]) -> Row:
-    return sorted(rows, key=_iou)[len(rows) // 2]
-
-
-def _example(run: Run, row: Row, why: str) -> dict[str, Any]:
+def _example(run: Run, row: Row, rank: str, why: str) -> dict[str, Any]:
     sample_id, view = row["id"], int(row["view"])
     shown = list(run.reconstructions[sample_id].attributes.get("views", range(view + 1)))
     index = shown.index(view)
     probability = run.reconstructions.read(sample_id, "probability", index)
     matrix = run.reconstructions.read(sample_id, "canonical_from_cube", index).astype(np.float64)
     true = _drawable(read_occupancy(run.voxels, sample_id))
-    made = (
-        canonical_grid_from_cube(probability, matrix, true.shape[0]) >= run.metrics["reconstruction"]["threshold"] * 255
-    )
+    threshold = float(run.metrics["reconstruction"]["threshold"])
+    made = canonical_grid_from_cube(probability, matrix, true.shape[0]) >= threshold * 255
     rgba, depth = run.renders.read(sample_id, "rgba", view), run.renders.read(sample_id, "depth", view)
     image = Image.fromarray(cropped([rgba], np.isfinite(depth))[0])
     thumbnail = image.copy()
     thumbnail.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
     return {
-        "why": why,
+        "rank": rank,
         "class": row["class"],
-        "iou": _iou(row),
         "thumbnail": data_uri(thumbnail, quality=85),
         "size": true.shape[0],
         "reconstructed": _packed(made),
