@@ -12,6 +12,8 @@ and flipped normals do no harm:
    so a sheet without thickness stays where it is parallel to the axes, and shows its edges only where it is oblique.
 2. A small voxel is carved away if it lies more than one voxel in front of any of the six maps.
 3. A voxel is solid if at least four of its eight small voxels are left.
+4. Not binvox's: wings and seats that are oblique sheets are put back, as voxels that triangles pass through and that
+   have next to nothing solid around them. It leaves closed shapes as they are.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ SMALL_VOXELS_LEFT = 4
 """How many of the eight must be left: binvox's -dmin."""
 CARVING_DISTANCE = 0.5
 """In small voxels, from the surface to the nearest end of the last one that is carved: binvox's -dc."""
+SOLID_AROUND_SHEET = 5
+"""A voxel with this many solid ones around it is at a solid's surface, which carving got right."""
 MAX_DISTANCE = 1e9
 PIXEL_TOLERANCE = 1e-9
 """A pixel centre this close outside a triangle counts as inside, so that neighbours leave no gap."""
@@ -43,6 +47,8 @@ TOUCH_TOLERANCE = 1e-9
 """In voxels: a triangle this close to a voxel touches it, so that equal meshes give equal grids."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+Corner = tuple[float, float, float]
+"""A triangle's corner as a map sees it: row and column in pixels from the first one's centre, and depth."""
 
 
 def solid_occupancy(
@@ -51,6 +57,7 @@ def solid_occupancy(
     resolution: int,
     minimum: ArrayLike = CANONICAL_MINIMUM,
     side: float = 1.0,
+    keep_sheets: bool = True,
 ) -> NDArray[np.bool_]:
     """All voxels that a mesh encloses, as binvox carves them (see above).
 
@@ -60,6 +67,7 @@ def solid_occupancy(
         resolution: D, voxels along the cube's side, 8 to 256.
         minimum: (3,) minimum corner of the cube.
         side: length of the cube's side.
+        keep_sheets: put back oblique sheets without thickness (step 4), which binvox loses.
 
     Returns:
         (D,D,D) bool, index order x, y, z. What lies outside the cube is cut off.
@@ -68,8 +76,9 @@ def solid_occupancy(
         ParameterError: for a resolution or side out of range.
     """
     points = _in_voxels(vertices, faces, resolution, minimum, side, REFINEMENT)
-    near, far = _depth_maps(points, faces, REFINEMENT * resolution)
-    return _carve(near, far)
+    near, far, touched = _look(points, faces, REFINEMENT * resolution)
+    occupancy = _carve(near, far)
+    return _put_back_sheets(occupancy, touched) if keep_sheets else occupancy
 
 
 def surface_occupancy(
@@ -122,10 +131,10 @@ def _compiled(function: F) -> F:
 
 
 @_compiled
-def _depth_maps(
+def _look(
     points: NDArray[np.float64], faces: NDArray[np.int64], size: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How deep each pixel sees, along each axis from both sides.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    """What can be seen of the triangles along each axis from both sides, and where they pass.
 
     Args:
         points: (N,3) vertices in small voxels.
@@ -135,9 +144,11 @@ def _depth_maps(
     Returns:
         near, far: (3,S,S) smallest and largest coordinate seen along each axis; a pixel is indexed by the other two
             axes in their order. Where nothing is seen near is +inf and far −inf.
+        touched: (S/2,S/2,S/2), a bit for each of a voxel's eight small voxels that a triangle passes through.
     """
     near = np.full((3, size, size), np.inf, np.float32)
     far = np.full((3, size, size), -np.inf, np.float32)
+    touched = np.zeros((size // 2, size // 2, size // 2), np.uint8)
     for face in range(faces.shape[0]):
         # In a fixed order of corners the result doesn't depend on where a face begins or which way it turns.
         p, q, r = faces[face, 0], faces[face, 1], faces[face, 2]
@@ -148,16 +159,15 @@ def _depth_maps(
             if _comes_before(points, q, p):
                 p, q = q, p
         for axis in range(3):
-            across = 1 if axis == 0 else 0
-            along = 1 if axis == 2 else 2
-            x0, y0, z0 = points[p, across] - 0.5, points[p, along] - 0.5, points[p, axis]
-            x1, y1, z1 = points[q, across] - 0.5, points[q, along] - 0.5, points[q, axis]
-            x2, y2, z2 = points[r, across] - 0.5, points[r, along] - 0.5, points[r, axis]
-            _draw_line(near[axis], far[axis], x0, y0, z0, x1, y1, z1)
-            _draw_line(near[axis], far[axis], x1, y1, z1, x2, y2, z2)
-            _draw_line(near[axis], far[axis], x0, y0, z0, x2, y2, z2)
-            _draw_triangle(near[axis], far[axis], x0, y0, z0, x1, y1, z1, x2, y2, z2)
-    return near, far
+            across, along = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
+            a = points[p, across] - 0.5, points[p, along] - 0.5, points[p, axis]
+            b = points[q, across] - 0.5, points[q, along] - 0.5, points[q, axis]
+            c = points[r, across] - 0.5, points[r, along] - 0.5, points[r, axis]
+            _draw_line(near[axis], far[axis], a, b)
+            _draw_line(near[axis], far[axis], b, c)
+            _draw_line(near[axis], far[axis], a, c)
+            _draw_triangle(near[axis], far[axis], touched, axis, a, b, c)
+    return near, far, touched
 
 
 @_compiled
@@ -169,23 +179,20 @@ def _comes_before(points: NDArray[np.float64], a: int, b: int) -> bool:
 
 
 @_compiled
-def _draw_line(
-    near: NDArray[np.float32], far: NDArray[np.float32],
-    x0: float, y0: float, z0: float, x1: float, y1: float, z1: float,
-) -> None:  # fmt: skip
+def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b: Corner) -> None:
     """One pixel in each row or column that the line crosses, as OpenGL draws lines of width 1."""
     size = near.shape[0]
-    steep = abs(y1 - y0) > abs(x1 - x0)
+    steep = abs(b[1] - a[1]) > abs(b[0] - a[0])
     if steep:
-        x0, y0, x1, y1 = y0, x0, y1, x1
-    if x1 < x0:
-        x0, y0, z0, x1, y1, z1 = x1, y1, z1, x0, y0, z0
-    if x1 == x0:
+        a, b = (a[1], a[0], a[2]), (b[1], b[0], b[2])
+    if b[0] < a[0]:
+        a, b = b, a
+    if b[0] == a[0]:
         return
-    slope, rise = (y1 - y0) / (x1 - x0), (z1 - z0) / (x1 - x0)
-    for i in range(math.ceil(max(x0, 0.0)), math.floor(min(x1, size - 1.0)) + 1):
-        y = y0 + (i - x0) * slope + 0.5
-        z = np.float32(z0 + (i - x0) * rise)
+    slope, rise = (b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0])
+    for i in range(math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0)) + 1):
+        y = a[1] + (i - a[0]) * slope + 0.5
+        z = np.float32(a[2] + (i - a[0]) * rise)
         if -BORDER_TOLERANCE <= y <= size + BORDER_TOLERANCE:
             j = min(max(int(y), 0), size - 1)
             row, column = (j, i) if steep else (i, j)
@@ -197,42 +204,46 @@ def _draw_line(
 
 @_compiled
 def _draw_triangle(
-    near: NDArray[np.float32], far: NDArray[np.float32],
-    x0: float, y0: float, z0: float, x1: float, y1: float, z1: float, x2: float, y2: float, z2: float,
+    near: NDArray[np.float32], far: NDArray[np.float32], touched: NDArray[np.uint8], axis: int,
+    a: Corner, b: Corner, c: Corner,
 ) -> None:  # fmt: skip
-    """All pixels whose centre lies in the triangle, pushed back by its slope."""
+    """All pixels whose centre lies in the triangle, pushed back by its slope; where it passes, if it faces the axis."""
     size = near.shape[0]
-    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
     if area == 0:
         return
-    slope_x = ((z1 - z0) * (y2 - y0) - (z2 - z0) * (y1 - y0)) / area
-    slope_y = ((x1 - x0) * (z2 - z0) - (x2 - x0) * (z1 - z0)) / area
+    slope_x = ((b[2] - a[2]) * (c[1] - a[1]) - (c[2] - a[2]) * (b[1] - a[1])) / area
+    slope_y = ((b[0] - a[0]) * (c[2] - a[2]) - (c[0] - a[0]) * (b[2] - a[2])) / area
     offset = max(abs(slope_x), abs(slope_y))
     if not offset < size:
         return
-    if x1 < x0:
-        x0, y0, z0, x1, y1, z1 = x1, y1, z1, x0, y0, z0
-    if x2 < x1:
-        x1, y1, z1, x2, y2, z2 = x2, y2, z2, x1, y1, z1
-        if x1 < x0:
-            x0, y0, z0, x1, y1, z1 = x1, y1, z1, x0, y0, z0
-    for i in range(math.ceil(max(x0 - PIXEL_TOLERANCE, 0.0)), math.floor(min(x2 + PIXEL_TOLERANCE, size - 1.0)) + 1):
-        start = y0 + (y2 - y0) * min(max((i - x0) / (x2 - x0), 0.0), 1.0)
-        if i < x1:
-            end = y0 + (y1 - y0) * max((i - x0) / (x1 - x0), 0.0)
+    if b[0] < a[0]:
+        a, b = b, a
+    if c[0] < b[0]:
+        b, c = c, b
+        if b[0] < a[0]:
+            a, b = b, a
+    for i in range(
+        math.ceil(max(a[0] - PIXEL_TOLERANCE, 0.0)), math.floor(min(c[0] + PIXEL_TOLERANCE, size - 1.0)) + 1
+    ):
+        start = a[1] + (c[1] - a[1]) * min(max((i - a[0]) / (c[0] - a[0]), 0.0), 1.0)
+        if i < b[0]:
+            end = a[1] + (b[1] - a[1]) * max((i - a[0]) / (b[0] - a[0]), 0.0)
         else:
-            end = y1 + (y2 - y1) * min((i - x1) / (x2 - x1), 1.0) if x2 > x1 else y1
-        if end < start:
-            start, end = end, start
-        z = z0 + slope_x * (i - x0) - slope_y * y0
-        for j in range(
-            math.ceil(max(start - PIXEL_TOLERANCE, 0.0)), math.floor(min(end + PIXEL_TOLERANCE, size - 1.0)) + 1
-        ):
-            front, back = np.float32(z + slope_y * j + offset), np.float32(z + slope_y * j - offset)
+            end = b[1] + (c[1] - b[1]) * min((i - b[0]) / (c[0] - b[0]), 1.0) if c[0] > b[0] else b[1]
+        first = math.ceil(max(min(start, end) - PIXEL_TOLERANCE, 0.0))
+        last = math.floor(min(max(start, end) + PIXEL_TOLERANCE, size - 1.0))
+        for j in range(first, last + 1):
+            z = a[2] + slope_x * (i - a[0]) + slope_y * (j - a[1])
+            front, back = np.float32(z + offset), np.float32(z - offset)
             if front < near[i, j]:
                 near[i, j] = front
             if back > far[i, j]:
                 far[i, j] = back
+            if offset <= 1 and 0 <= z < size:
+                k = int(z)
+                x, y, z_ = (k, i, j) if axis == 0 else (i, k, j) if axis == 1 else (i, j, k)
+                touched[x // 2, y // 2, z_ // 2] |= 1 << (x % 2 * 4 + y % 2 * 2 + z_ % 2)
 
 
 @_compiled
@@ -261,6 +272,22 @@ def _carve(near: NDArray[np.float32], far: NDArray[np.float32]) -> NDArray[np.bo
             for z in range(resolution):
                 occupancy[x, y, z] = left[2 * z] + left[2 * z + 1] >= SMALL_VOXELS_LEFT
     return occupancy
+
+
+@_compiled
+def _put_back_sheets(occupancy: NDArray[np.bool_], touched: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The grid (D,D,D) with those voxels that triangles pass through and that have next to nothing solid around."""
+    size = occupancy.shape[0]
+    whole = occupancy.copy()
+    for x in range(size):
+        for y in range(size):
+            for z in range(size):
+                bits = touched[x, y, z]
+                if occupancy[x, y, z] or bits & (bits - 1) == 0:  # no more than one small voxel
+                    continue
+                around = occupancy[max(x - 1, 0) : x + 2, max(y - 1, 0) : y + 2, max(z - 1, 0) : z + 2]
+                whole[x, y, z] = around.sum() < SOLID_AROUND_SHEET
+    return whole
 
 
 @_compiled
