@@ -49,7 +49,7 @@ def read_binvox(path: str | Path, max_resolution: int = MAX_RESOLUTION) -> Binvo
         with Path(path).open("rb") as file:
             header = _read_header(file.read(MAX_HEADER_BYTES), path, max_resolution)
             file.seek(header.length)
-            content = file.read(2 * header.resolution**3 + 1)
+            content = file.read(2 * header.resolution**3 + 2)  # one pair too many is noticed
     except OSError as error:
         raise FormatError(f"{path}: not readable: {error.strerror}") from error
     return Binvox(_decode(content, header.resolution, path), header.translate, header.scale)
