@@ -27,30 +27,33 @@ class Prediction(NamedTuple):
 
 
 def prediction_sheet(predictions: Sequence[Prediction], classes: Sequence[str]) -> Image.Image:
-    """Draw at most 24 grids: the mistakes in red, surest first, then what is right, the surest of each class first.
+    """Draw the predictions that tell the most, mistakes in red."""
+    chosen = chosen_predictions(predictions, classes)
+    pictures = [render_occupancy(p.occupancy, color=None if _is_right(p, classes) else WRONG) for p in chosen]
+    return contact_sheet(pictures, labels=[label(p, classes) for p in chosen])
 
-    A label says `sofa 97 %`, or for a mistake `sofa as bed 97 %`.
-    """
+
+def chosen_predictions(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[Prediction]:
+    """At most 24: the mistakes, surest first, then what is right, the surest of each class first."""
     surest_first = sorted(predictions, key=lambda p: -float(p.probabilities.max()))
     wrong = [p for p in surest_first if not _is_right(p, classes)]
     place_in_class: Counter[str] = Counter()
-    right: list[tuple[int, Prediction]] = []
+    right: list[tuple[int, str, Prediction]] = []
     for prediction in surest_first:
         if _is_right(prediction, classes):
             place_in_class[prediction.class_name] += 1
-            right.append((place_in_class[prediction.class_name], prediction))
-    right.sort(key=lambda placed: placed[0])
-    chosen = (wrong + [prediction for _, prediction in right])[:CELLS]
-    pictures = [render_occupancy(p.occupancy, color=None if _is_right(p, classes) else WRONG) for p in chosen]
-    return contact_sheet(pictures, labels=[_label(p, classes) for p in chosen])
+            right.append((place_in_class[prediction.class_name], prediction.class_name, prediction))
+    right.sort(key=lambda placed: placed[:2])
+    return (wrong + [prediction for *_, prediction in right])[:CELLS]
+
+
+def label(prediction: Prediction, classes: Sequence[str]) -> str:
+    """`sofa 97 %`, or for a mistake `sofa as bed 97 %`."""
+    sure = f"{100 * prediction.probabilities.max():.0f} %"
+    if _is_right(prediction, classes):
+        return f"{prediction.class_name} {sure}"
+    return f"{prediction.class_name} as {classes[int(prediction.probabilities.argmax())]} {sure}"
 
 
 def _is_right(prediction: Prediction, classes: Sequence[str]) -> bool:
     return classes[int(prediction.probabilities.argmax())] == prediction.class_name
-
-
-def _label(prediction: Prediction, classes: Sequence[str]) -> str:
-    sure = f"{prediction.probabilities.max():.0%}".replace("%", " %")
-    if _is_right(prediction, classes):
-        return f"{prediction.class_name} {sure}"
-    return f"{prediction.class_name} as {classes[int(prediction.probabilities.argmax())]} {sure}"
