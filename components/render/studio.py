@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 import tempfile
@@ -33,8 +34,12 @@ KEY_DIRECTION = (-0.5, 0.8, 1.0)
 turned before the photographer: every view is lit alike."""
 KEY_ANGLE_RADIANS = 0.05
 """Shadows with an edge that is soft, yet not grainy at four samples."""
-OBJECTS_A_SCENE = 100
-"""Then Blender starts afresh (35 ms): what Cycles keeps between views grows by some 35 kB an object."""
+KEPT_BYTES = 100e6
+"""What may gather in memory before Blender starts afresh, which takes 35 ms: Cycles keeps the textures of objects that
+are gone, and some more for each object."""
+OBJECT_BYTES = 35e3
+TEXTURE_PIXELS = 4
+"""For each pixel of the image's side, at least: larger textures are halved, since finer ones are but grain."""
 
 
 class Studio:
@@ -50,7 +55,7 @@ class Studio:
         self._folder = tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
         self._image = Path(self._folder.name) / "view.exr"
         self._samples, self._threads = samples, threads
-        self._shown = 0
+        self._kept_bytes = math.inf  # nothing is set up yet
 
     def __enter__(self) -> Studio:
         return self
@@ -69,13 +74,13 @@ class Studio:
             MeshError: if Blender cannot import it, there are no faces in it, or its coordinates are not finite.
         """
         with silence():
-            if self._shown % OBJECTS_A_SCENE == 0:
+            if self._kept_bytes > KEPT_BYTES:
                 self._set_up()
-            self._shown += 1
             self._clear()
             objects = import_mesh(path, canonical_from_file)
             for item in objects:
                 paint(item.data, self._surface)
+        self._kept_bytes += OBJECT_BYTES + sum(_texture_bytes(image, self.image_size) for image in bpy.data.images)
         lower, upper = bounds(objects)
         return float(np.linalg.norm(upper - lower))
 
@@ -108,6 +113,7 @@ class Studio:
         scene.render.filepath = str(self._image)
         self._camera = _add_camera(scene)
         self._surface = surface_group(self._samples)
+        self._kept_bytes = 0.0
 
     def _clear(self) -> None:
         """Take the object out of the scene, and all that came with it out of memory."""
@@ -156,6 +162,8 @@ def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) ->
     render.threads = threads
     render.resolution_x = render.resolution_y = image_size
     render.resolution_percentage = 100
+    render.use_simplify = True
+    cycles.texture_limit_render = str(_texture_side(image_size))
     scene.view_layers[0].name = "ViewLayer"
     scene.view_layers[0].use_pass_z = True
     scene.view_settings.view_transform = "Standard"
@@ -164,6 +172,18 @@ def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) ->
     image.file_format = "OPEN_EXR_MULTILAYER"
     image.color_depth = "32"
     image.exr_codec = "NONE"
+
+
+def _texture_side(image_size: int) -> int:
+    """A power of two, as Cycles offers them from 128 to 8192."""
+    return max(128, 1 << (TEXTURE_PIXELS * image_size - 1).bit_length())
+
+
+def _texture_bytes(image: Any, image_size: int) -> float:
+    """What Cycles keeps of a texture, once it has reduced it."""
+    width, height = image.size
+    pixels = width * height * min(1, _texture_side(image_size) / max(width, height, 1)) ** 2
+    return float(pixels * image.depth / 8)
 
 
 def _add_camera(scene: Any) -> Any:
