@@ -30,10 +30,10 @@ def toilet(rng: np.random.Generator) -> list[Part]:
     """A bowl on its foot with seat, lid (up or down) and cistern; the cistern at +Z."""
     china = material(rng, "white" if rng.random() < 0.7 else "ceramic", "china")
     seat_cover = china if rng.random() < 0.3 else material(rng, pick(rng, ("white", "wood", "dark", "plastic")), "seat")
-    metal, water = material(rng, "metal", "metal"), material(rng, "glass", "water")
+    metal, basin = material(rng, "metal", "metal"), material(rng, "white", "basin")
     width, length, height = rng.uniform(0.34, 0.39), rng.uniform(0.44, 0.52), rng.uniform(0.37, 0.43)
     rim = _egg(width, length)
-    foot = rng.uniform(0.55, 0.75)
+    foot = rng.uniform(0.55, 0.92)
     bowl = _bowl(rng, rim, height, foot, length)
     parts = [
         Part(bowl, china),
@@ -45,7 +45,7 @@ def toilet(rng: np.random.Generator) -> list[Part]:
     inner = [(0.3, 0.62 * height, 0.08), (0.58, 0.86 * height, 0.0), (0.7, height + 0.1, -0.02)]
     room = loft(np.stack([np.insert(rim * scale + (0, back * length), 1, y, axis=1) for scale, y, back in inner]))
     if not closed:
-        parts.append(Part(room, water, carve=True))
+        parts.append(Part(room, basin, carve=True))
     parts.append(Part(_lid(rng, closed, rim * 1.03, height + thick, length, thick), seat_cover))
     tank = (rng.uniform(0.36, 0.46), rng.uniform(0.3, 0.4), rng.uniform(0.16, 0.2))
     z = length * 0.46 + 0.14

@@ -214,7 +214,7 @@ def _panel_back(
 
 def _shell_back(rng: np.random.Generator, width: float, height: float) -> Solid:
     """A bent sheet that embraces the sitter."""
-    bend, half = rng.uniform(0.05, 0.12), 0.019
+    bend, half = rng.uniform(0.05, 0.12), 0.021
     sides = np.array([(-0.5, -bend), (-0.27, -0.25 * bend), (0, 0), (0.27, -0.25 * bend), (0.5, -bend)])
     arc = curve(sides * (width, 1), 3)
     rear = np.stack([arc[:, 0], arc[:, 1] + half], axis=1)
@@ -234,7 +234,7 @@ def _spindle_back(rng: np.random.Generator, width: float, height: float) -> Iter
     count = int(rng.integers(3, 6))
     for x in np.linspace(-0.55, 0.55, count) * half:
         top = float(np.interp(x, hoop[8:17, 0], hoop[8:17, 1]))
-        yield rod((x * 0.8, 0, 0), (x, top, 0), 0.0145, sides=6)
+        yield rod((x * 0.8, 0, 0), (x, top, 0), 0.0155, sides=8)
 
 
 def _framed_back(rng: np.random.Generator, kind: str, width: float, height: float) -> Iterator[Solid]:

@@ -112,7 +112,7 @@ def _monitor_foot(
     z = 0.75 * thick
     yield block((neck * 1.6, lift + height * 0.5, thick), (0, (lift + height * 0.5) / 2, z), 0.006)
     if kind == "disc":
-        yield lathe([(0, 0), (reach, 0), (reach, 0.6 * thick), (reach * 0.85, thick), (0, thick)])
+        yield lathe([(0, 0), (reach, 0), (reach, 0.9 * thick), (reach * 0.9, thick), (0, thick)])
     elif kind == "plate":
         yield block((reach * 2, thick, reach * 1.25), (0, thick / 2, 0), 0.008)
     else:

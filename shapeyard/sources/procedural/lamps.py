@@ -9,7 +9,7 @@ import numpy as np
 from shapeyard.sources.procedural.assembly import Part, parts_of, stout
 from shapeyard.sources.procedural.draw import pick
 from shapeyard.sources.procedural.materials import Material, material
-from shapeyard.sources.procedural.solids import Solid, ball, block, curve, lathe, polygon_section, rod, tube
+from shapeyard.sources.procedural.solids import Solid, ball, block, curve, inset, lathe, polygon_section, rod, tube
 
 
 def lamp(rng: np.random.Generator) -> list[Part]:
@@ -28,12 +28,16 @@ def lamp(rng: np.random.Generator) -> list[Part]:
     height = rng.uniform(1.2, 1.6)
     parts = parts_of(_tripod(rng, height) if style == "tripod" else _pole(rng, height), frame)
     tall = rng.uniform(0.24, 0.34)
-    return [*parts, Part(_shade(rng, rng.uniform(0.19, 0.27), tall, height).moved(0, height - 0.6 * tall, 0), shade)]
+    return [
+        *parts,
+        Part(_shade(rng, rng.uniform(0.19, 0.27), tall, height + 0.4 * tall).moved(0, height - 0.6 * tall, 0), shade),
+    ]
 
 
 def _shade(rng: np.random.Generator, radius: float, height: float, longest: float) -> Solid:
     """An open shade standing on y=0: cone, drum, dome, bell or globe; hollow from both ends up to a middle floor."""
-    kind, wall = pick(rng, ("cone", "cone", "drum", "dome", "bell", "pleated", "square")), stout(0.1 * radius, longest)
+    kind = pick(rng, ("cone", "cone", "drum", "dome", "bell", "pleated", "square"))
+    wall, floor = 1.15 * stout(0.1 * radius, longest), 0.5 * height
     top = {"drum": rng.uniform(0.9, 1.0), "cone": rng.uniform(0.45, 0.75), "dome": 0.25}.get(kind, 0.55) * radius
     if kind == "dome":
         angle = np.linspace(0, 1.3, 6)
@@ -42,17 +46,15 @@ def _shade(rng: np.random.Generator, radius: float, height: float, longest: floa
         outside = curve([(radius, 0), (0.75 * radius, 0.25 * height), (0.6 * radius, 0.6 * height), (top, height)], 2)
     else:
         outside = np.array([(radius, 0), (top, height)])
-    floor, inner_top = 0.5 * height, np.interp(0.5 * height, outside[:, 1], outside[:, 0]) - wall
-    profile = [(0, floor), (inner_top, floor), (radius - wall, 0), *outside]
-    if kind != "dome":
-        profile += [(top - wall, height), (min(inner_top, top - wall), floor + wall), (0, floor + wall)]
-    else:
-        profile += [(0, height)]
+    levels = np.linspace(0, height, 9)
+    inside = inset(np.stack([np.interp(levels, outside[:, 1], outside[:, 0]), levels], axis=1), wall)
+    profile = [(0, floor), *inside[4::-1], *outside]
+    profile += [(0, height)] if kind == "dome" else [*inside[:5:-1], (inside[6, 0], floor + wall), (0, floor + wall)]
     if kind == "pleated":
         columns = 36
         return lathe(profile, columns, 1 + 0.035 * (-1.0) ** np.arange(columns))
     if kind == "square":
-        return lathe(profile, 24, polygon_section(4, 24, 0.15) * 0.9).turned("y", 45 * float(rng.integers(2)))
+        return lathe(profile, 24, polygon_section(4, 24, 0.15) * 0.93).turned("y", 45 * float(rng.integers(2)))
     return lathe(profile, 24)
 
 
@@ -87,7 +89,7 @@ def _table_lamp(rng: np.random.Generator, body: Material, shade: Material) -> li
 
 
 def _pole(rng: np.random.Generator, height: float) -> Iterator[Solid]:
-    foot, radius = rng.uniform(0.13, 0.2), stout(0.03, height) / 2
+    foot, radius = rng.uniform(0.13, 0.2), stout(0.03, 1.12 * height) / 2
     yield lathe([(0, 0), (foot, 0), (foot, 0.03), (radius * 1.5, 0.03 + rng.uniform(0.015, 0.1)), (0, 0.14)])
     yield rod((0, 0.01, 0), (0, height, 0), radius)
     if rng.random() < 0.3:
@@ -95,7 +97,7 @@ def _pole(rng: np.random.Generator, height: float) -> Iterator[Solid]:
 
 
 def _tripod(rng: np.random.Generator, height: float) -> Iterator[Solid]:
-    spread, joint, radius = rng.uniform(0.22, 0.34), height * rng.uniform(0.62, 0.8), stout(0.035, height) / 2
+    spread, joint, radius = rng.uniform(0.22, 0.34), height * rng.uniform(0.62, 0.8), stout(0.045, 1.15 * height) / 2
     for leg in range(3):
         angle = 2 * np.pi * (leg + 0.25) / 3
         x, z = np.cos(angle), np.sin(angle)
@@ -120,7 +122,7 @@ def _arc_shade(rng: np.random.Generator, height: float, shade: Material) -> Part
     radius, tall = rng.uniform(0.17, 0.23), rng.uniform(0.16, 0.22)
     angle = np.linspace(0, 1.45, 6)
     dome = np.stack([radius * np.cos(angle), tall * np.sin(angle)], axis=1)
-    hollow = [(0, 0.4 * tall), (radius * 0.6, 0.35 * tall), (radius * 0.85, 0)]
+    hollow = [(0, 0.4 * tall), (radius * 0.5, 0.35 * tall), (radius * 0.74, 0)]
     return Part(lathe([*hollow, *dome, (0, tall)]).moved(-0.25 * height, 0.79 * height - tall, 0), shade)
 
 
@@ -137,5 +139,5 @@ def _reading_lamp(rng: np.random.Generator, head: Material, frame: Material) -> 
     parts += [Part(ball(radius * 1.9, joint, 12), frame) for joint in (elbow, wrist)]
     size, tall = rng.uniform(0.055, 0.08), rng.uniform(0.1, 0.14)
     bell = [(size, 0), (size * 0.92, 0.25 * tall), (size * 0.45, 0.62 * tall), (size * 0.38, tall), (0, tall)]
-    cone = lathe([(0, 0.3 * tall), (size * 0.6, 0.22 * tall), (size * 0.84, 0), *bell])
+    cone = lathe([(0, 0.3 * tall), (size * 0.5, 0.24 * tall), (size * 0.72, 0), *bell])
     return [*parts, Part(cone.moved(0, -0.85 * tall, 0).turned("x", rng.uniform(15, 45)).moved(*wrist), head)]

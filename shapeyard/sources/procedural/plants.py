@@ -29,9 +29,9 @@ def plant(rng: np.random.Generator) -> list[Part]:
     radius, height = rng.uniform(0.09, 0.15), rng.uniform(0.13, 0.24)
     soil, green = material(rng, "dark", "soil"), material(rng, "foliage", "leaves")
     parts = [Part(_pot(rng, radius, height), material(rng, pick(rng, ("ceramic", "wood", "white", "paint")), "pot"))]
-    parts.append(
-        Part(lathe([(0, 0), (radius * 0.8, 0), (radius * 0.8, 0.03), (0, 0.045)], 20).moved(0, height - 0.045, 0), soil)
-    )
+    heap = 0.03 if style == "bush" else 0.0  # a sunken bed under a bush would enclose air
+    bed = lathe([(0, 0), (radius * 0.8, 0), (radius * 0.8, 0.03 + heap), (0, 0.045 + 1.5 * heap)], 20)
+    parts.append(Part(bed.moved(0, height - 0.045, 0), soil))
     if style == "cactus":
         parts += parts_of(_cactus(rng, radius, height), green)
         if rng.random() < 0.5:
@@ -49,7 +49,7 @@ def plant(rng: np.random.Generator) -> list[Part]:
 def _pot(rng: np.random.Generator, radius: float, height: float) -> Solid:
     kind = pick(rng, ("tapered", "rimmed", "round", "square"))
     low = radius * rng.uniform(0.6, 0.85)
-    inside = [(radius * 0.84, height), (radius * 0.8, height - 0.03), (0, height - 0.03)]
+    inside = [(radius * 0.78, height), (radius * 0.76, height - 0.03), (0, height - 0.03)]
     if kind == "rimmed":
         lip = height * 0.78
         shape = [(low, 0), (radius * 0.92, lip), (radius * 1.06, lip), (radius * 1.06, height)]
@@ -150,7 +150,7 @@ def _palm(rng: np.random.Generator, radius: float, pot: float) -> Iterator[Solid
     for number in range(count := int(rng.integers(6, 10))):
         rise, droop = reach * rng.uniform(0.45, 1.1), reach * rng.uniform(-0.1, 0.45)
         points = [(0, 0, 0), (0.35 * reach, 0.75 * rise, 0), (0.75 * reach, rise, 0), (reach, rise - droop, 0)]
-        leaf = _leaf(curve(points, 3), radius * rng.uniform(0.24, 0.34), pot + stem + reach)
+        leaf = _leaf(curve(points, 3), radius * rng.uniform(0.24, 0.34), max(pot + stem + rise, 2 * reach))
         yield leaf.turned("y", 360 * (number + rng.uniform(-0.2, 0.2)) / count).moved(0, pot + stem, 0)
 
 
@@ -159,4 +159,4 @@ def _leaf(path: Vectors, half: float, longest: float) -> Solid:
     share = np.linspace(0, 1, len(path))
     thick = np.full(len(path), 0.0155 * longest)
     breadth = np.maximum(half * np.sin(np.pi * (0.12 + 0.8 * share)) ** 0.8, thick)
-    return tube(path, np.stack([thick, breadth], axis=1), 8, across=(0, 0, 1))
+    return tube(path, np.stack([thick, breadth], axis=1), 4, across=(0, 0, 1))

@@ -12,6 +12,7 @@ from shapeyard.sources.procedural.solids import (
     Vectors,
     ball,
     curve,
+    inset,
     lathe,
     polygon_section,
     ripple_section,
@@ -23,7 +24,7 @@ def vase(rng: np.random.Generator) -> list[Part]:
     """A hollow vessel turned, faceted, fluted or twisted, at times with two handles and a painted band."""
     height = rng.uniform(0.2, 0.42)
     outside = _vase_outline(rng, height)
-    wall = height * rng.uniform(0.032, 0.04)
+    wall = height * rng.uniform(0.036, 0.044)
     clay, inside = (
         material(rng, pick(rng, ("ceramic", "ceramic", "glass", "metal")), "clay"),
         material(rng, "dark", "inside"),
@@ -40,11 +41,11 @@ def vase(rng: np.random.Generator) -> list[Part]:
         reach = np.interp(levels, outside[:, 1], outside[:, 0]) + 0.008 * height
         band = lathe([(0, levels[0]), *np.stack([reach, levels], axis=1), (0, levels[-1])], columns, section)
         parts.append(Part(band, material(rng, pick(rng, ("ceramic", "white")), "band")))
-    hollow = outside[outside[:, 1] > 2 * wall] - (wall, 0)
+    hollow = inset(outside, wall)[outside[:, 1] > 2 * wall]
     hollow[:, 0] = np.maximum(hollow[:, 0], 0.4 * wall)
     top = (hollow[-1, 0], height + 0.1 * height)
     room = np.vstack([[(0, 1.5 * wall), (hollow[0, 0] * 0.8, 1.5 * wall)], hollow, [top, (0, top[1])]])
-    return [*parts, Part(lathe(room, columns, np.minimum(section, 1.0)), inside, carve=True)]
+    return [*parts, Part(lathe(room * (section.min(), 1.0), columns), inside, carve=True)]
 
 
 def teapot(rng: np.random.Generator) -> list[Part]:

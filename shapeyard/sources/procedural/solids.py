@@ -53,7 +53,7 @@ def block(size: Sequence[float], centre: Sequence[float] = (0, 0, 0), bevel: flo
 
 def cushion(size: Sequence[float], centre: Sequence[float] = (0, 0, 0), softness: float = 0.35) -> Solid:
     """A superellipsoid filling a box of `size` about `centre`; softness 0.2 is nearly the box, 1 the ellipsoid."""
-    rows, columns = 7, 20
+    rows, columns = 7, 16
     latitude = np.linspace(-0.5, 0.5, rows + 2)[1:-1] * np.pi
     longitude = np.arange(columns) * (2 * np.pi / columns)
     ring, height = _signed_power(np.cos(latitude), softness), _signed_power(np.sin(latitude), softness)
@@ -192,6 +192,14 @@ def curve(points: ArrayLike, steps: int = 4) -> Vectors:
     windows = np.stack([padded[i : i + len(points) - 1] for i in range(4)])
     fine = np.einsum("tk,kin->itn", basis, windows).reshape(-1, points.shape[1])
     return np.vstack([fine, points[-1]])
+
+
+def inset(profile: ArrayLike, wall: float) -> Vectors:
+    """A rising profile (K,2) of radius and height, moved towards the axis so that `wall` is left across its slope."""
+    profile = np.asarray(profile, dtype=np.float64)
+    slope = np.gradient(profile, axis=0)
+    across = np.hypot(slope[:, 0], slope[:, 1]) / np.maximum(slope[:, 1], 1e-9)
+    return np.stack([profile[:, 0] - wall * np.minimum(across, 2.0), profile[:, 1]], axis=1)
 
 
 def filleted(points: ArrayLike, radius: float, steps: int = 4) -> Vectors:

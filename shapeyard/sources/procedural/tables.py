@@ -44,7 +44,7 @@ def table(rng: np.random.Generator) -> list[Part]:
     under = height - thickness + 0.005
     inset = 0.31 if round_top else 0.5
     x, z = inset * width - 0.07 * width, inset * depth - 0.07 * width
-    return parts + parts_of(_table_support(rng, style, x, z, under), frame)
+    return parts + parts_of(_table_support(rng, style, x, z, under, width), frame)
 
 
 def desk(rng: np.random.Generator) -> list[Part]:
@@ -79,8 +79,9 @@ def desk(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def _table_support(rng: np.random.Generator, style: str, x: float, z: float, under: float) -> Iterator[Solid]:
-    longest = max(2.4 * x, under)
+def _table_support(
+    rng: np.random.Generator, style: str, x: float, z: float, under: float, longest: float
+) -> Iterator[Solid]:
     if style in ("legs", "turned"):
         yield from _table_legs(rng, style, x, z, under, longest)
     elif style == "pedestal":
