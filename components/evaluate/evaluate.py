@@ -13,7 +13,15 @@ from components.evaluate import summary
 from components.evaluate.averages import Row
 from components.evaluate.classification import recognized_rows
 from components.evaluate.depth import depth_rows, mean_training_depth
-from components.evaluate.reconstruction import Shapes, at_choice, candidates, choose, curves, mean_training_shape
+from components.evaluate.reconstruction import (
+    MOST_VAL_VIEWS,
+    Shapes,
+    at_choice,
+    candidates,
+    choose,
+    curves,
+    mean_training_shape,
+)
 from shapeyard import __version__
 from shapeyard.contracts.dataset import Dataset, Sample, write_json
 from shapeyard.errors import DatasetError
@@ -120,8 +128,9 @@ def _measure_shapes(shapes: Shapes, test: list[Sample], notes: list[str]) -> tup
     needed = [shapes.voxels, shapes.depths, shapes.reconstructions]
     mean_shape = mean_training_shape(shapes.voxels)
     val = shapes.renders.of_split("val")
-    val_rows = curves(shapes, _present(val, needed, "reconstruction", notes), mean_shape, "validation shapes")
-    test_rows = curves(shapes, _present(test, needed, "reconstruction", notes), mean_shape, "test shapes")
+    val, test = (_present(samples, needed, "reconstruction", notes) for samples in (val, test))
+    val_rows = curves(shapes, val, mean_shape, "validation shapes", most_views=MOST_VAL_VIEWS)
+    test_rows = curves(shapes, test, mean_shape, "test shapes")
     if not val_rows:
         notes.append("reconstruction: no validation samples, so thresholds and thickness are defaults, not chosen")
     resolutions = {row["resolution"] for row in (*val_rows, *test_rows)}

@@ -11,7 +11,9 @@ Each has one number to choose: `curves` measures a view at every candidate, `cho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,15 @@ from shapeyard.errors import DatasetError
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.lifting import Cube, cube_from_canonical_grid, occupancy_of_points, unproject
 from shapeyard.metrics.occupancy import THRESHOLDS, Overlap, overlap_at_levels, overlap_at_thresholds
+from shapeyard.training import cores
 
 MEASURES = ("iou", "precision", "recall")
 METHODS = ("reconstruction", "mean_shape", "extruded_surface")
 DEFAULT_THRESHOLD = 0.5
 DEFAULT_THICKNESS_SHARE = 0.25
 """Of the cube's side, where nothing can be chosen: a third of an object that is as deep as it is wide."""
+MOST_THREADS = 8  # a view of 256³ takes 0.8 GB while it is measured
+MOST_VAL_VIEWS = 2000  # enough to choose one number by
 UNIT_CUBE = Cube(np.zeros(3), 1.0)
 
 
@@ -41,6 +46,20 @@ class Shapes:
     voxels: Dataset
     depths: Dataset
     reconstructions: Dataset
+
+
+@dataclass(frozen=True)
+class _View:
+    """All that one view is measured with, read from the datasets."""
+
+    sample: Sample
+    view: int
+    occupancy: NDArray[np.bool_]
+    probability: NDArray[np.uint8]
+    canonical_from_cube: NDArray[np.float64]
+    canonical_from_camera: NDArray[np.float64]
+    intrinsics: NDArray[np.float64]
+    depth: NDArray[np.float32]
 
 
 def mean_training_shape(voxels: Dataset) -> NDArray[np.float32] | None:
@@ -56,11 +75,28 @@ def mean_training_shape(voxels: Dataset) -> NDArray[np.float32] | None:
     return None if total is None else total / np.float32(len(samples))
 
 
-def curves(shapes: Shapes, samples: list[Sample], mean_shape: NDArray[np.float32] | None, note: str) -> list[Row]:
-    """A row for each view of the samples: `outside`, the share of the truth outside the cube, and for each method
-    `<method>_iou`, …, arrays over the candidates of its number: thresholds, or thicknesses from 1 voxel.
+def curves(
+    shapes: Shapes, samples: list[Sample], mean_shape: NDArray[np.float32] | None, note: str, most_views: int = 0
+) -> list[Row]:
+    """Measure views of the samples with every candidate of each method's number.
+
+    Args:
+        shapes: the datasets.
+        samples: those that all datasets hold.
+        mean_shape: (D,D,D), 0 to 1; None leaves that method out.
+        note: what is said of the progress.
+        most_views: how many views to measure at the most, the same number of each sample but at least one; 0 for all.
+
+    Returns:
+        A row a view: `resolution`; `outside`, the share of the truth outside the cube; for each method
+        `<method>_iou`, …: arrays over the candidates, which are thresholds, or thicknesses from 1 voxel.
     """
-    return [row for sample in track(samples, len(samples), note) for row in _object_curves(shapes, sample, mean_shape)]
+    of_each = max(1, most_views // max(len(samples), 1)) if most_views else None
+    rows: list[Row] = []
+    with ThreadPoolExecutor(min(cores(0), MOST_THREADS)) as pool:  # scipy and numpy let other threads work
+        for sample in track(samples, len(samples), note):
+            rows += pool.map(partial(_view_curves, mean_shape=mean_shape), _views(shapes, sample, of_each))
+    return rows
 
 
 def candidates(resolution: int) -> dict[str, NDArray[Any]]:
@@ -140,34 +176,44 @@ def levels_of_extrusion(surface: NDArray[np.bool_]) -> NDArray[np.int16]:
     return np.asarray(np.maximum(size - (z - nearest), 0), dtype=np.int16)
 
 
-def _object_curves(shapes: Shapes, sample: Sample, mean_shape: NDArray[np.float32] | None) -> Iterator[Row]:
+def _views(shapes: Shapes, sample: Sample, most: int | None) -> Iterator[_View]:
+    """The reconstructed views of a sample: the attribute `views` names them; without it they are the first."""
     occupancy = read_occupancy(shapes.voxels, sample.id)
     intrinsics = shapes.renders.read(sample.id, "intrinsics").astype(np.float64)
     cubes = shapes.reconstructions.read(sample.id, "canonical_from_cube").astype(np.float64)
-    for index, view in enumerate(views_of(shapes.reconstructions[sample.id], len(cubes))):
+    views = shapes.reconstructions[sample.id].attributes.get("views", range(len(cubes)))
+    for index, view in list(enumerate(views))[:most]:
         probability = shapes.reconstructions.read(sample.id, "probability", index)
-        resolution = probability.shape[0]
-        if probability.shape != (resolution,) * 3:
+        if len(set(probability.shape)) != 1 or probability.ndim != 3:
             where = f"{shapes.reconstructions.paths[0]}: sample {sample.id}"
             raise DatasetError(f"{where}: expected cubes of voxels, got shape {probability.shape}")
-        true, missed = true_in_cube(occupancy, cubes[index], resolution)
-        row: Row = {"id": sample.id, "class": sample.class_name, "view": view, "resolution": resolution}
-        row["outside"] = missed / max(missed + np.count_nonzero(true), 1e-12)
-        row |= _named("reconstruction", overlap_at_thresholds(probability, true, missed=missed))
-        if mean_shape is not None:
-            mean = cube_from_canonical_grid(mean_shape, cubes[index], resolution)
-            row |= _named("mean_shape", overlap_at_thresholds(mean, true, missed=missed))
-        camera = shapes.renders.read(sample.id, "world_from_camera", view).astype(np.float64)
-        depth = shapes.depths.read(sample.id, "depth", view)
-        levels = levels_of_extrusion(visible_surface(depth, intrinsics, camera, cubes[index], resolution))
-        thickest_first = np.arange(resolution, 0, -1)  # the lowest level for thickness 1, 2, …
-        row |= _named("extruded_surface", overlap_at_levels(levels, true, thickest_first, missed))
-        yield row
+        yield _View(
+            sample=sample,
+            view=int(view),
+            occupancy=occupancy,
+            probability=probability,
+            canonical_from_cube=cubes[index],
+            canonical_from_camera=shapes.renders.read(sample.id, "world_from_camera", view).astype(np.float64),
+            intrinsics=intrinsics,
+            depth=shapes.depths.read(sample.id, "depth", view),
+        )
 
 
-def views_of(sample: Sample, count: int) -> list[int]:
-    """Which of the rendered views were reconstructed: the attribute `views`, or else the first `count`."""
-    return [int(view) for view in sample.attributes.get("views", range(count))]
+def _view_curves(view: _View, mean_shape: NDArray[np.float32] | None) -> Row:
+    resolution = view.probability.shape[0]
+    true, missed = true_in_cube(view.occupancy, view.canonical_from_cube, resolution)
+    row: Row = {"id": view.sample.id, "class": view.sample.class_name, "view": view.view, "resolution": resolution}
+    row["outside"] = missed / max(missed + np.count_nonzero(true), 1e-12)
+    row |= _named("reconstruction", overlap_at_thresholds(view.probability, true, missed=missed))
+    if mean_shape is not None:
+        mean = cube_from_canonical_grid(mean_shape, view.canonical_from_cube, resolution)
+        row |= _named("mean_shape", overlap_at_thresholds(mean, true, missed=missed))
+    surface = visible_surface(
+        view.depth, view.intrinsics, view.canonical_from_camera, view.canonical_from_cube, resolution
+    )
+    thickest_last = np.arange(resolution, 0, -1)  # the lowest level for thickness 1, 2, …
+    row |= _named("extruded_surface", overlap_at_levels(levels_of_extrusion(surface), true, thickest_last, missed))
+    return row
 
 
 def _named(method: str, found: Overlap) -> Row:

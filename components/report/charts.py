@@ -17,6 +17,7 @@ COLORS = {
     "training": "#9aa7ba",
     "validation": "#4a7bd0",
 }
+NOT_LEARNED = ("threshold", "val_threshold", "learning_rate")
 LABELS = {"rmse": "RMSE", "iou": "IoU"}
 
 
@@ -24,7 +25,7 @@ def training_charts(model: Model) -> list[dict[str, Any]]:
     """A chart for each quantity of a history, its training and validation curves together."""
     unit = next((name for name in ("step", "epoch") if model.history and name in model.history[0]), None)
     quantities: dict[str, list[str]] = {}
-    for column in dict.fromkeys(name for row in model.history for name in row if name != unit):
+    for column in dict.fromkeys(name for row in model.history for name in row if name not in (unit, *NOT_LEARNED)):
         quantities.setdefault(column.removeprefix("train_").removeprefix("val_"), []).append(column)
     return [_curves(model.history, unit, *quantity) for quantity in quantities.items()]
 
@@ -64,8 +65,9 @@ def _curves(history: list[dict[str, float]], unit: str | None, quantity: str, co
         )  # fmt: skip
     title = escape(LABELS.get(quantity, quantity.replace("_", " ")))
     figure.update_layout(
-        height=230, showlegend=False, hovermode="x unified", margin={"l": 56, "r": 8, "t": 8, "b": 40},
-        xaxis={"title": unit or "row"}, yaxis={"title": title},
+        height=230, showlegend=False, hovermode="x unified", margin={"l": 48, "r": 8, "t": 8, "b": 40},
+        xaxis={"title": unit or "row", "nticks": 6},
+        yaxis={"title": {"text": title, "standoff": 10}, "automargin": True, "nticks": 6},
     )  # fmt: skip
     return _as_json(figure)
 

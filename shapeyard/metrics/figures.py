@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 HEADINGS = ("measure", "measured", "baseline", "promise", "kept")
 
+SHOWN_DIGITS = 3
+"""After the point; a per cent has one of them."""
+
 
 class Figure(NamedTuple):
     """A row of the table."""
@@ -27,11 +30,12 @@ class Figure(NamedTuple):
 
     @property
     def kept(self) -> bool | None:
-        """Whether it is better than each baseline; None where something was not measured."""
-        others = [value for _, value in self.baselines if value is not None]
+        """Whether it is better than each baseline, by what the table shows; None where something was not measured."""
+        others = [round(value, SHOWN_DIGITS) for _, value in self.baselines if value is not None]
         if self.measured is None or not others:
             return None
-        return self.measured > max(others) if self.better == "higher" else self.measured < min(others)
+        measured = round(self.measured, SHOWN_DIGITS)
+        return measured > max(others) if self.better == "higher" else measured < min(others)
 
     def text(self, value: float | None) -> str:
         """A value as it stands in the table."""
