@@ -158,6 +158,7 @@ class Screen:
             filled = round(BAR_WIDTH * sum(t.done for t in running) / sum(t.total for t in running))
             line.append("━" * filled, "cyan").append("━" * (BAR_WIDTH - filled), "bright_black").append("  ")
         if len(tasks) > 1 or (tasks and stage.name in self.follower.shard_stages):
-            line.append(f"{sum(not task.running for task in tasks)} shards  ")
+            ready = sum(not task.running for task in tasks)
+            line.append(f"{ready} shard{'s' if ready != 1 else ''}  ")
         note = next((task.note for task in reversed(tasks) if task.note), "")
         return line.append(note, "dim")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import trimesh
+from working_copy import working_copy
 
 from components.cli import load_stage
 from components.images import STACK_OF_STAGE
@@ -36,24 +35,6 @@ def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
-
-
-def working_copy(folder: Path) -> Path:
-    """The tracked files, with a `.venv` that has everything already."""
-    code = folder / "code"
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    for name in filter(None, listed):
-        if (ROOT / name).is_file():
-            (code / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, code / name)
-    (code / ".venv").mkdir()
-    for part in ("bin", "lib", "pyvenv.cfg"):
-        (code / ".venv" / part).symlink_to(Path(sys.prefix) / part)
-    for stamp in ("python", "local", "dev"):
-        (code / ".venv" / stamp).touch()
-    return code
 
 
 @pytest.mark.slow

@@ -1,0 +1,28 @@
+"""A copy of the project that a test may change."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def working_copy(folder: Path) -> Path:
+    """The tracked files, with a `.venv` that has everything already."""
+    code = folder / "code"
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    for name in filter(None, listed):
+        if (ROOT / name).is_file():
+            (code / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, code / name)
+    (code / ".venv").mkdir()
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (code / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+    for stamp in ("python", "local", "dev"):
+        (code / ".venv" / stamp).touch()
+    return code
