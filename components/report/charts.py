@@ -47,8 +47,8 @@ def class_chart(metrics: dict[str, Any]) -> dict[str, Any] | None:
                 hovertemplate="%{x}: %{y:.3f}<extra>" + label + "</extra>",
             )  # fmt: skip
     figure.update_layout(
-        height=320, barmode="group", bargap=0.28, bargroupgap=0.06, margin={"l": 48, "r": 12, "t": 12, "b": 40},
-        legend={"orientation": "h", "y": 1.14, "x": 0}, yaxis={"title": "IoU", "range": [0, 1]},
+        height=300, barmode="group", bargap=0.28, bargroupgap=0.06, margin={"l": 48, "r": 8, "t": 8, "b": 40},
+        showlegend=False, xaxis={"automargin": True}, yaxis={"title": "IoU", "range": [0, 1]},
     )  # fmt: skip
     return _as_json(figure)
 
