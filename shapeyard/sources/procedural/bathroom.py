@@ -31,7 +31,7 @@ def toilet(rng: np.random.Generator) -> list[Part]:
     china = material(rng, "white" if rng.random() < 0.7 else "ceramic", "china")
     seat_cover = china if rng.random() < 0.3 else material(rng, pick(rng, ("white", "wood", "dark", "plastic")), "seat")
     metal, basin = material(rng, "metal", "metal"), material(rng, "white", "basin")
-    width, length, height = rng.uniform(0.34, 0.39), rng.uniform(0.44, 0.52), rng.uniform(0.37, 0.43)
+    width, length, height = rng.uniform(0.33, 0.42), rng.uniform(0.42, 0.55), rng.uniform(0.35, 0.46)
     rim = _egg(width, length)
     foot = rng.uniform(0.55, 0.92)
     bowl = _bowl(rng, rim, height, foot, length)
@@ -47,7 +47,7 @@ def toilet(rng: np.random.Generator) -> list[Part]:
     if not closed:
         parts.append(Part(room, basin, carve=True))
     parts.append(Part(_lid(rng, closed, rim * 1.03, height + thick, length, thick), seat_cover))
-    tank = (rng.uniform(0.36, 0.46), rng.uniform(0.3, 0.4), rng.uniform(0.16, 0.2))
+    tank = (rng.uniform(0.34, 0.52), rng.uniform(0.24, 0.46), rng.uniform(0.16, 0.22))
     z = length * 0.46 + 0.14
     parts.append(Part(block(tank, (0, height + tank[1] / 2 - 0.03, z), 0.025), china))
     top = height + tank[1] - 0.03

@@ -137,46 +137,50 @@ def _dial(rng: np.random.Generator, radius: float, face: Material, hand: Materia
 
 
 def _alarm_case(rng: np.random.Generator, radius: float) -> Iterator[Solid]:
-    deep = radius * rng.uniform(0.35, 0.5)
+    deep, stand, spread = (
+        radius * rng.uniform(0.3, 0.8),
+        rng.uniform(1.15, 1.6) * radius,
+        rng.uniform(0.55, 1.0) * radius,
+    )
     shape = [(radius * 0.8, -deep), (radius, -0.5 * deep), (radius, 0.5 * radius), (radius * 0.87, 0.5 * radius)]
     yield lathe([(0, -deep), *shape, (radius * 0.84, 0.38 * radius), (0, 0.38 * radius)], 28).turned("x", -90)
     for side in (-1, 1):
         yield rod(
-            (side * radius * 0.8, -radius * 1.3, 0),
-            (side * radius * 0.5, -radius * 0.7, 0),
+            (side * spread, -stand, 0),
+            (side * 0.65 * spread, -radius * 0.65, 0),
             0.1 * radius,
             0.13 * radius,
             8,
         )
-        yield ball(radius * 0.13, (side * radius * 0.8, -radius * 1.28, 0), 10)
+        yield ball(radius * 0.13, (side * spread, -stand, 0), 10)
 
 
 def _bells(rng: np.random.Generator, radius: float) -> Iterator[Solid]:
-    size = radius * rng.uniform(0.4, 0.5)
+    size, top, lean = radius * rng.uniform(0.34, 0.52), rng.uniform(1.8, 2.35), rng.uniform(30, 44)
     for side in (-1, 1):
         dome = lathe(
             [(0, 0), *curve([(size, 0), (size * 0.85, size * 0.5), (size * 0.3, size * 0.8)], 3), (0, size * 0.82)], 18
         )
-        yield dome.moved(0, radius * 1.1, 0).turned("z", side * 38)
-        yield rod((0, radius * 0.9, 0), (0, radius * 1.25, 0), 0.07 * radius, sides=8).turned("z", side * 38)
-    arch = curve([(-0.75, 1.05, 0), (-0.55, 1.75, 0), (0, 1.98, 0), (0.55, 1.75, 0), (0.75, 1.05, 0)], 4) * radius
+        yield dome.moved(0, radius * 1.1, 0).turned("z", side * lean)
+        yield rod((0, radius * 0.9, 0), (0, radius * 1.25, 0), 0.07 * radius, sides=8).turned("z", side * lean)
+    arch = (
+        curve([(-0.75, 0.9, 0), (-0.55, 0.88 * top, 0), (0, top, 0), (0.55, 0.88 * top, 0), (0.75, 0.9, 0)], 4) * radius
+    )
     yield tube(arch, 0.055 * radius * 1.35, 8, across=(0, 0, 1))
 
 
 def _mantel(rng: np.random.Generator, radius: float) -> Iterator[Solid]:
     """The low clock whose shoulders run out in two curves."""
-    half, low, deep = radius * rng.uniform(1.9, 2.9), -1.35 * radius, 0.42 * radius
-    swing = rng.uniform(0.1, 0.35)
-    right = (
-        curve([(0, 1.18), (0.75, 0.92), (1.15, 0.1 + swing), (1.6, -0.62 + 0.5 * swing), (half / radius, -0.95)], 4)
-        * radius
-    )
+    half, low, swing = rng.uniform(1.8, 3.2), rng.uniform(-1.7, -1.25), rng.uniform(0.05, 0.6)
+    front, rear = 0.42 * radius, rng.uniform(0.25, 1.1) * radius
+    shoulder = [(0, 1.18), (0.75, 0.92), (1.15, 0.1 + swing), (1.6, -0.62 + 0.5 * swing), (half, -0.95)]
+    right = curve(shoulder, 4)
     top = np.vstack([right[::-1], (right * (-1, 1))[1:]])
-    outline = np.vstack([top, [(-half, low), (-half * 0.33, low), (half * 0.33, low), (half, low)]])
-    middle = np.stack([np.insert(outline, 2, z, axis=1) for z in (deep, -deep)])
-    yield _fanned(middle, -0.3 * radius)
-    yield block((2 * half + 0.3 * radius, 0.28 * radius, 2 * deep + 0.25 * radius), (0, low, 0), 0.004)
-    yield _bezel(radius, deep)
+    outline = np.vstack([top, [(-half, low), (-half / 3, low), (half / 3, low), (half, low)]]) * radius
+    yield _fanned(np.stack([np.insert(outline, 2, z, axis=1) for z in (rear, -front)]), -0.3 * radius)
+    foot = ((2 * half + 0.3) * radius, rng.uniform(0.26, 0.5) * radius, rear + front + 0.25 * radius)
+    yield block(foot, (0, low * radius, (rear - front) / 2), 0.004)
+    yield _bezel(radius, front)
 
 
 def _fanned(rings: NDArray[np.float64], height: float) -> Solid:
@@ -196,7 +200,7 @@ def _sunburst(rng: np.random.Generator, radius: float) -> Iterator[Solid]:
     """A wall clock with rays."""
     yield _bezel(radius, 0.38 * radius)
     count, short = int(rng.integers(8, 15)), rng.uniform(0.6, 1.0)
-    reach, thick = radius * rng.uniform(1.7, 2.2), stout(0, 4.4 * radius) / 2
+    reach, thick = radius * rng.uniform(1.6, 2.4), stout(0, 4.4 * radius) / 2
     for number in range(count):
         long = reach * (short if number % 2 else 1.0)
         tip = [(thick, long), (thick * 1.6, long + thick), (thick * 1.2, long + 2.4 * thick)]
@@ -206,16 +210,18 @@ def _sunburst(rng: np.random.Generator, radius: float) -> Iterator[Solid]:
 
 def _long_case(rng: np.random.Generator, radius: float) -> Iterator[Solid]:
     """A small wall clock: hood, roof and the case around the pendulum."""
-    wide, drop, deep = radius * rng.uniform(1.15, 1.3), radius * rng.uniform(2.2, 3.2), radius * 0.42
-    yield block((2 * wide, 2.4 * radius, 2 * deep), (0, 0, 0), 0.004)
-    roof = np.array([(wide * 1.2, 1.15), (wide * 0.1, 1.95), (-wide * 0.1, 1.95), (-wide * 1.2, 1.15)]) * (1, radius)
-    yield loft(np.stack([np.insert(roof, 2, z, axis=1) for z in (1.25 * deep, -1.25 * deep)]))
-    thick = 0.18 * radius
+    wide, drop = radius * rng.uniform(1.1, 1.5), radius * rng.uniform(1.7, 3.6)
+    front, deep, thick = 0.42 * radius, radius * rng.uniform(0.75, 1.5), 0.18 * radius
+    middle = deep / 2 - front
+    yield block((2 * wide, 2.4 * radius, deep), (0, 0, middle), 0.004)
+    eaves, ridge = wide * rng.uniform(1.08, 1.4), rng.uniform(1.5, 2.3)
+    roof = np.array([(eaves, 1.15), (0.1 * wide, ridge), (-0.1 * wide, ridge), (-eaves, 1.15)]) * (1, radius)
+    yield loft(np.stack([np.insert(roof, 2, z, axis=1) for z in (middle + 0.6 * deep, middle - 0.6 * deep)]))
     for side in (-1, 1):
-        yield block((thick, drop, 1.6 * deep), (side * wide * 0.75, -1.1 * radius - drop / 2, 0), 0.002)
-    yield block((1.6 * wide, drop, thick), (0, -1.1 * radius - drop / 2, 0.6 * deep), 0.002)
-    yield block((2 * wide, 0.35 * radius, 2 * deep), (0, -1.1 * radius - drop, 0), 0.004)
-    yield _bezel(radius, deep)
+        yield block((thick, drop, 0.85 * deep), (side * wide * 0.75, -1.1 * radius - drop / 2, middle), 0.002)
+    yield block((1.6 * wide, drop, thick), (0, -1.1 * radius - drop / 2, middle + 0.3 * deep), 0.002)
+    yield block((2 * wide, rng.uniform(0.3, 0.7) * radius, deep), (0, -1.1 * radius - drop, middle), 0.004)
+    yield _bezel(radius, front)
 
 
 def _pendulum(rng: np.random.Generator, radius: float) -> Iterator[Solid]:

@@ -53,10 +53,10 @@ def teapot(rng: np.random.Generator) -> list[Part]:
     clay = material(rng, pick(rng, ("ceramic", "ceramic", "metal", "white")), "clay")
     accent = clay if rng.random() < 0.4 else material(rng, pick(rng, ("ceramic", "dark", "wood")), "accent")
     radius = rng.uniform(0.075, 0.1)
-    height = radius * rng.uniform(1.25, 2.0)
-    fullest, mouth = rng.uniform(0.35, 0.6), rng.uniform(0.45, 0.62)
+    height = radius * rng.uniform(1.05, 2.2)
+    fullest, mouth = rng.uniform(0.28, 0.65), rng.uniform(0.4, 0.68)
     shoulder = mouth + (1 - mouth) * rng.uniform(0.45, 0.8)
-    foot = rng.uniform(0.5, 0.7)
+    foot = rng.uniform(0.45, 0.8)
     points = [(foot, 0), (0.5 + foot / 2, 0.4 * fullest), (1, fullest), (shoulder, 0.85), (mouth, 1)]
     outside = curve(points, 4) * (radius, height)
     section = polygon_section(pick(rng, (6, 8)), 24, 0.25) if rng.random() < 0.2 else None
@@ -114,7 +114,7 @@ def _lid(rng: np.random.Generator, mouth: float, height: float) -> list[Solid]:
 
 def _spout(rng: np.random.Generator, radius: float, height: float) -> Solid:
     """Bent and tapering, towards −x, its mouth at about the height of the lid."""
-    reach, tip = radius * rng.uniform(1.6, 1.85), height * rng.uniform(0.88, 1.1)
+    reach, tip = radius * rng.uniform(1.5, 2.0), height * rng.uniform(0.88, 1.1)
     start, bend = height * rng.uniform(0.25, 0.42), rng.uniform(0.0, 0.5)
     middle = (-radius * 1.25, start + (tip - start) * (0.5 - 0.35 * bend), 0)
     path = curve([(-radius * 0.7, start, 0), middle, (-reach * 0.92, tip * 0.86, 0), (-reach, tip, 0)], 4)
@@ -123,7 +123,7 @@ def _spout(rng: np.random.Generator, radius: float, height: float) -> Solid:
 
 
 def _ear(rng: np.random.Generator, radius: float, height: float, fullest: float) -> Solid:
-    low, high, reach = height * fullest * 0.6, height * rng.uniform(0.78, 0.88), radius * rng.uniform(1.55, 1.8)
+    low, high, reach = height * fullest * 0.6, height * rng.uniform(0.78, 0.88), radius * rng.uniform(1.45, 1.95)
     if rng.random() < 0.3:
         points = [
             (radius * 0.7, high, 0),

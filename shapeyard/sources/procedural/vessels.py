@@ -45,11 +45,11 @@ def bottle(rng: np.random.Generator) -> list[Part]:
     cap = material(rng, pick(rng, ("metal", "plastic", "dark", "wood")), "cap")
     height = rng.uniform(0.22, 0.33)
     radius = (
-        height * {"wine": 0.125, "beer": 0.135, "flask": 0.24, "square": 0.17}.get(style, 0.15) * rng.uniform(0.9, 1.2)
+        height * {"wine": 0.125, "beer": 0.135, "flask": 0.24, "square": 0.17}.get(style, 0.15) * rng.uniform(0.8, 1.4)
     )
-    neck = max(height * rng.uniform(0.042, 0.06), 0.3 * radius)
+    neck = max(height * rng.uniform(0.036, 0.062), rng.uniform(0.28, 0.42) * radius)
     shoulder = {"wine": 0.62, "beer": 0.55, "flask": 0.4, "square": 0.66, "sports": 0.72}.get(style, 0.6)
-    shoulder *= rng.uniform(0.94, 1.06)
+    shoulder *= rng.uniform(0.82, 1.12)
     outline = _bottle_outline(rng, style, height, radius, neck, shoulder)
     section = None
     if style in ("square", "canister"):
@@ -132,8 +132,8 @@ def _bottle_outline(
     rng: np.random.Generator, style: str, height: float, radius: float, neck: float, shoulder: float
 ) -> Vectors:
     """Radius and height from the foot to the mouth."""
-    bend = rng.uniform(0.1, 0.2) * height
     rise = shoulder * height
+    bend = rng.uniform(0.3, 0.75) * (height - rise)
     if style == "flask":
         belly = curve([(radius * 0.55, 0), (radius, 0.42 * rise), (radius * 0.72, 0.9 * rise), (neck, rise + bend)], 4)
         return np.vstack([belly, [(neck, height)]])
