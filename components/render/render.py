@@ -47,6 +47,7 @@ def render_meshes(
     require(16 <= image_size <= 1024, f"image_size: expected 16 to 1024, got {image_size}")
     require(1 <= samples <= 4096, f"samples: expected 1 to 4096, got {samples}")
     require(workers >= 0, f"workers: expected 0 or more, got {workers}")
+    require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
     parameters = {
         "cameras": cameras, "views": views, "image_size": image_size, "samples": samples,
         "elevation_degrees": elevation_degrees, "distance": distance, "seed": seed,

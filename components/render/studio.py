@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import os
 import sys
@@ -21,12 +22,15 @@ from numpy.typing import NDArray
 from components.render.importing import bounds, import_mesh
 from components.render.materials import paint, surface_group
 from components.render.openexr import read_passes
-from shapeyard.geometry.cameras import LENS_MM, SENSOR_MM
+from shapeyard.geometry.cameras import LENS_MM, SENSOR_MM, intrinsics
 
 OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 """Blender's cameras have y upwards and look along −z."""
 FAR = 1e9
 """Cycles gives the background a depth of 1e10."""
+OUTSIDE_CROP = 0
+CROP_MARGIN = 2
+"""Pixels around the object's box: what a pixel's filter reaches, and that Blender rounds."""
 KEY_LIGHT = 1.9
 """W/m². With the light from all around a white surface that faces both comes to 0.98 of what the image can hold."""
 KEY_DIRECTION = (-0.5, 0.8, 1.0)
@@ -82,6 +86,7 @@ class Studio:
                 paint(item.data, self._surface)
         self._kept_bytes += OBJECT_BYTES + sum(_texture_bytes(image, self.image_size) for image in bpy.data.images)
         lower, upper = bounds(objects)
+        self._corners = np.array(list(itertools.product(*zip(lower, upper, strict=True))))
         return float(np.linalg.norm(upper - lower))
 
     def render(self, world_from_camera: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -98,13 +103,27 @@ class Studio:
         depth = np.empty((views, size, size), np.float32)
         for view, matrix in enumerate(world_from_camera):
             self._camera.matrix_world = Matrix((matrix @ OPENCV_FROM_BLENDER).tolist())
+            self._crop(matrix)
             with silence():
                 bpy.ops.render.render(write_still=True)
             passes = read_passes(self._image)
+            self._image.unlink()  # so that a view that wasn't written is noticed
             rgba[view] = _encode_color(np.stack([passes[f"ViewLayer.Combined.{c}"] for c in "RGBA"], axis=-1))
             depth[view] = passes["ViewLayer.Depth.Z"]
-        depth[depth > FAR] = np.inf
+        depth[(depth == OUTSIDE_CROP) | (depth > FAR)] = np.inf
         return rgba, depth
+
+    def _crop(self, world_from_camera: NDArray[np.float64]) -> None:
+        """Have Cycles leave out what is not near the object, which changes no pixel and saves a seventh of the time."""
+        size, render = self.image_size, bpy.context.scene.render
+        points = (self._corners - world_from_camera[:3, 3]) @ world_from_camera[:3, :3]
+        left, top, right, bottom = 0.0, 0.0, 1.0, 1.0
+        if points[:, 2].min() > 0:
+            pixels = (points / points[:, 2:] @ intrinsics(size).T)[:, :2]
+            left, top = np.clip((pixels.min(axis=0) - CROP_MARGIN) / size, 0, 0.5)
+            right, bottom = np.clip((pixels.max(axis=0) + CROP_MARGIN) / size, 0.5, 1)
+        render.border_min_x, render.border_max_x = left, right
+        render.border_min_y, render.border_max_y = 1 - bottom, 1 - top
 
     def _set_up(self) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -153,7 +172,8 @@ def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) ->
     cycles.samples = samples
     cycles.use_adaptive_sampling = False
     cycles.use_denoising = False
-    cycles.max_bounces = 0
+    cycles.max_bounces = 0  # the light from all around is in the materials
+    cycles.pixel_filter_type = "BOX"  # wider ones leave dots around the object, at few samples
     render.use_persistent_data = True
     render.film_transparent = True
     render.use_compositing = False
@@ -162,6 +182,7 @@ def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) ->
     render.threads = threads
     render.resolution_x = render.resolution_y = image_size
     render.resolution_percentage = 100
+    render.use_border = True
     render.use_simplify = True
     cycles.texture_limit_render = str(_texture_side(image_size))
     scene.view_layers[0].name = "ViewLayer"

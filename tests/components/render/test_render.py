@@ -255,6 +255,15 @@ def test_a_texture_is_seen_the_right_way_round_and_kept_apart_from_a_missing_one
         assert 40 < color.mean() < 250
 
 
+def test_a_texture_inside_a_glb_is_seen(draw):
+    square = trimesh.Trimesh([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0.5, 0.5, 0], [-0.5, 0.5, 0]], [[0, 1, 2], [0, 2, 3]])
+    picture = Image.new("RGB", (8, 8), (20, 200, 20))
+    square.visual = trimesh.visual.TextureVisuals([[0, 0], [1, 0], [1, 1], [0, 1]], image=picture)
+    renders = draw({"square/1": ("s.glb", {"s.glb": exported(square, "glb")}, IDENTITY)})
+    red, green, blue = mean_color(renders, "square/1", 0)
+    assert green > 2 * max(red, blue)
+
+
 def test_names_that_are_not_ascii(draw):
     square = textured_square("текстура é 1.png", mtl="матеріал ü.mtl")
     files = {
@@ -389,7 +398,7 @@ def test_bad_parameters_are_refused_before_anything_is_written(tmp_path):
     meshes = write_meshes(tmp_path / "meshes", {"a/1": ("b.obj", {"b.obj": "v 0 0 0"}, IDENTITY)})
     for parameters in [
         {"image_size": 15}, {"image_size": 1025}, {"samples": 0}, {"samples": 4097}, {"workers": -1}, {"views": 0},
-        {"cameras": "spiral"}, {"distance": 0.5}, {"elevation_degrees": 90.0},
+        {"cameras": "spiral"}, {"distance": 0.5}, {"max_skipped": 1.5}, {"elevation_degrees": 90.0},
     ]:  # fmt: skip
         with pytest.raises(ParameterError, match=f"{next(iter(parameters))}: expected"):
             render_meshes(meshes, tmp_path / "renders", **parameters)
