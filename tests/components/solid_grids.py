@@ -32,7 +32,7 @@ def write_solids(
 
 
 def solid(class_name: str, index: int, resolution: int) -> NDArray[np.bool_]:
-    """(D,D,D): the longest side along some axis fills the cube, the others differ; a few stray voxels make it unique."""
+    """(D,D,D): the longest side along some axis fills the cube, the others differ, and so do a few stray voxels."""
     rng = np.random.default_rng([index, len(class_name), resolution])
     thickness = 0.06 if class_name == "bar" else 0.4
     half = rng.permutation([0.5, *(thickness * rng.uniform(0.8, 1.2, 2))])[:, None, None, None]
