@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,10 @@ from shapeyard import __version__
 from shapeyard.errors import SourceError
 from shapeyard.sources.procedural import CLASSES, make_object, write_obj
 from shapeyard.sources.source import SourceFile
+
+
+_make_object = lru_cache(maxsize=32)(make_object)
+"""An object's two files are asked for one after the other."""
 
 
 class CatalogueSource:
@@ -54,6 +59,6 @@ class CatalogueSource:
         class_name, _, name = file.key.partition("/")
         index = int(Path(name).stem.rpartition("-")[2])
         with tempfile.TemporaryDirectory() as folder:
-            write_obj(make_object(class_name, index, self.seed), Path(folder))
+            write_obj(_make_object(class_name, index, self.seed), Path(folder))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(Path(folder) / name, target)
