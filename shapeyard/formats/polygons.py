@@ -101,7 +101,8 @@ def parse_stl(content: bytes) -> Polygons:
         vertices = _floats([word for triple in words for word in triple]).reshape(-1, 3)
     else:
         records = np.frombuffer(content, STL_RECORD, claimed, STL_HEADER_BYTES)
-        vertices = records["corners"].reshape(-1, 3).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN; what isn't finite is refused later
+            vertices = records["corners"].reshape(-1, 3).astype(np.float64)
     return Polygons(vertices, np.arange(len(vertices)), np.full(len(vertices) // 3, 3))
 
 

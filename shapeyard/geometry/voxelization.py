@@ -77,8 +77,11 @@ def solid_occupancy(
     """
     points = _in_voxels(vertices, faces, resolution, minimum, side, REFINEMENT)
     near, far, touched = _look(points, faces, REFINEMENT * resolution)
-    occupancy = _carve(near, far)
-    return _put_back_sheets(occupancy, touched) if keep_sheets else occupancy
+    occupancy = _carve(*_whole(near, far))
+    if keep_sheets:
+        _find_sheets(occupancy, touched)
+        occupancy |= touched.view(np.bool_)
+    return occupancy
 
 
 def surface_occupancy(
@@ -246,48 +249,65 @@ def _draw_triangle(
                 touched[x // 2, y // 2, z_ // 2] |= 1 << (x % 2 * 4 + y % 2 * 2 + z_ % 2)
 
 
-@_compiled
-def _carve(near: NDArray[np.float32], far: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Depth maps (3,S,S) → (S/2,S/2,S/2) bool: voxels of which enough small voxels are behind every map."""
+def _whole(near: NDArray[np.float32], far: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Depth maps (3,S,S) → the first and last small voxel that is not carved; first > last where nothing is left."""
     size = near.shape[1]
-    resolution = size // REFINEMENT
-    first = np.empty((3, size, size), np.int16)
-    last = np.empty((3, size, size), np.int16)
-    for axis in range(3):
-        for i in range(size):
-            for j in range(size):
-                first[axis, i, j] = math.floor(min(max(near[axis, i, j] - CARVING_DISTANCE, 0.0), float(size)))
-                last[axis, i, j] = math.floor(min(max(far[axis, i, j] + CARVING_DISTANCE, -1.0), size - 1.0))
-    occupancy = np.zeros((resolution, resolution, resolution), np.bool_)
-    left = np.empty(size, np.uint8)
-    for x in range(resolution):
-        for y in range(resolution):
-            left[:] = 0
-            for i in range(REFINEMENT * x, REFINEMENT * (x + 1)):
-                for j in range(REFINEMENT * y, REFINEMENT * (y + 1)):
-                    first_x, last_x, first_y, last_y = first[0, j], last[0, j], first[1, i], last[1, i]
-                    for k in range(first[2, i, j], last[2, i, j] + 1):
-                        seen_x = (first_x[k] <= i) & (i <= last_x[k])
-                        left[k] += seen_x & (first_y[k] <= j) & (j <= last_y[k])
-            for z in range(resolution):
+    first = np.floor(np.clip(near - CARVING_DISTANCE, 0, size)).astype(np.int16)
+    last = np.floor(np.clip(far + CARVING_DISTANCE, -1, size - 1)).astype(np.int16)
+    return first, last
+
+
+@_compiled
+def _carve(first: NDArray[np.int16], last: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """(3,S,S) each → (S/2,S/2,S/2) bool: voxels of which enough small voxels are left along every axis."""
+    size = first.shape[1]
+    occupancy = np.zeros((size // 2, size // 2, size // 2), np.bool_)
+    left = np.zeros(size, np.uint8)
+    for x in range(size // 2):
+        for y in range(size // 2):
+            lowest, highest = size, -1
+            for i in range(2 * x, 2 * x + 2):
+                for j in range(2 * y, 2 * y + 2):
+                    start, end = first[2, i, j], last[2, i, j] + 1
+                    if start < end:
+                        lowest, highest = min(lowest, start), max(highest, end - 1)
+                        _count_left(
+                            left[start:end], first[0, j, start:end], last[0, j, start:end],
+                            first[1, i, start:end], last[1, i, start:end], np.int16(i), np.int16(j),
+                        )  # fmt: skip
+            for z in range(lowest // 2, highest // 2 + 1):
                 occupancy[x, y, z] = left[2 * z] + left[2 * z + 1] >= SMALL_VOXELS_LEFT
+                left[2 * z] = left[2 * z + 1] = 0
     return occupancy
 
 
 @_compiled
-def _put_back_sheets(occupancy: NDArray[np.bool_], touched: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """The grid (D,D,D) with those voxels that triangles pass through and that have next to nothing solid around."""
+def _count_left(
+    left: NDArray[np.uint8], first_x: NDArray[np.int16], last_x: NDArray[np.int16],
+    first_y: NDArray[np.int16], last_y: NDArray[np.int16], i: np.int16, j: np.int16,
+) -> None:  # fmt: skip
+    """Count those of a column's small voxels that are left along x and y: a loop of its own, for the vector units."""
+    for k in range(len(left)):
+        left[k] += np.uint8((first_x[k] <= i) & (i <= last_x[k]) & (first_y[k] <= j) & (j <= last_y[k]))
+
+
+@_compiled
+def _find_sheets(occupancy: NDArray[np.bool_], touched: NDArray[np.uint8]) -> None:
+    """Set `touched` (D,D,D) to 1 where triangles pass but next to nothing around is solid, and to 0 elsewhere."""
     size = occupancy.shape[0]
-    whole = occupancy.copy()
     for x in range(size):
         for y in range(size):
+            row, in_row = touched[x, y], np.uint8(0)
             for z in range(size):
-                bits = touched[x, y, z]
-                if occupancy[x, y, z] or bits & (bits - 1) == 0:  # no more than one small voxel
-                    continue
-                around = occupancy[max(x - 1, 0) : x + 2, max(y - 1, 0) : y + 2, max(z - 1, 0) : z + 2]
-                whole[x, y, z] = around.sum() < SOLID_AROUND_SHEET
-    return whole
+                in_row |= row[z]
+            if not in_row:
+                continue
+            for z in range(size):
+                bits = row[z]
+                row[z] = 0
+                if bits & (bits - 1) and not occupancy[x, y, z]:  # two small voxels or more
+                    around = occupancy[max(x - 1, 0) : x + 2, max(y - 1, 0) : y + 2, max(z - 1, 0) : z + 2]
+                    row[z] = around.sum() < SOLID_AROUND_SHEET
 
 
 @_compiled
