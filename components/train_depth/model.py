@@ -36,7 +36,7 @@ class UNet(nn.Module):
     def forward(self, rgba: Tensor) -> Tensor:
         """(B,4,H,W) → (B,1,H,W)."""
         skips = []
-        x = rgba - 0.5
+        x = torch.cat([(rgba[:, :3] - 0.5) * rgba[:, 3:], rgba[:, 3:]], dim=1)  # 0 outside the object, as padding is
         for index, level in enumerate(self.down):
             x = level(x if index == 0 else self.pool(x))  # (B,w·2^i,H/2^i,W/2^i)
             skips.append(x)

@@ -25,13 +25,15 @@ def predict(network: UNet, views: Sequence[View], standardization: Standardizati
 
     The silhouette is taken as given: the object's pixels are those where the view's own depth is finite.
     """
-    rgba, depth = stack(views)
+    rgba, depth, window = stack(views)
     device = network.out.weight.device
     network.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-        estimate = network(rgba.to(device))[:, 0].float().cpu().numpy()
-    predicted = estimate * standardization.std + standardization.mean
-    return np.where(np.isfinite(depth.numpy()), predicted, np.inf).astype(np.float32)
+        estimate = network(rgba.to(device))[:, 0].cpu().numpy()
+    predicted = np.full((len(views), *views[0][1].shape), np.inf, dtype=np.float32)
+    inside = np.isfinite(depth.numpy())
+    predicted[:, *window] = np.where(inside, estimate * standardization.std + standardization.mean, np.inf)
+    return predicted
 
 
 def rmse(network: UNet, views: Views, standardization: Standardization, batch_size: int, half: bool) -> float:

@@ -93,7 +93,7 @@ def train_depth(
     started, validating = time.monotonic(), 0.0
     batches = endless_batches(len(train), batch_size, rng)
     for step in range(1, steps + 1):
-        rgba, depth = stack([train[i] for i in next(batches)], rng.random(batch_size) < 0.5)
+        rgba, depth, _ = stack([train[i] for i in next(batches)], rng.random(batch_size) < 0.5)
         network.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             estimate = network(rgba.to(device))

@@ -81,8 +81,19 @@ def require_size(height: int, width: int) -> None:
     )
 
 
-def stack(views: Sequence[View], mirrored: NDArray[np.bool_] | None = None) -> tuple[Tensor, Tensor]:
-    """A batch: rgba (B,4,H,W) in 0…1, channels last in memory, and depth (B,H,W); `mirrored` (B,) are flipped in x.
+class Batch(NamedTuple):
+    """Some views, cut to the window around what is visible: the rest says nothing and costs as much."""
+
+    rgba: Tensor
+    """(B,4,h,w) in 0…1, channels last in memory"""
+    depth: Tensor
+    """(B,h,w), inf outside the object"""
+    window: tuple[slice, slice]
+    """rows and columns of the images; their bounds divide by 8, so that the network's levels halve as in the whole"""
+
+
+def stack(views: Sequence[View], mirrored: NDArray[np.bool_] | None = None) -> Batch:
+    """A batch of views; those `mirrored` (B,) are flipped in x.
 
     The mirror image of an object is an object, and the lens looks the same in a mirror: its depth is mirrored too.
     """
@@ -90,4 +101,13 @@ def stack(views: Sequence[View], mirrored: NDArray[np.bool_] | None = None) -> t
     depth = np.stack([depth for _, depth in views])
     if mirrored is not None:
         rgba[mirrored], depth[mirrored] = rgba[mirrored, :, ::-1], depth[mirrored, :, ::-1]
-    return torch.from_numpy(rgba).permute(0, 3, 1, 2).float().div(255), torch.from_numpy(depth)
+    visible = np.isfinite(depth).any(axis=0)
+    rows, columns = _bounds(visible.any(axis=1)), _bounds(visible.any(axis=0))
+    images = torch.from_numpy(rgba[:, rows, columns]).permute(0, 3, 1, 2).float().div(255)
+    return Batch(images, torch.from_numpy(depth[:, rows, columns]), (rows, columns))
+
+
+def _bounds(occupied: NDArray[np.bool_]) -> slice:
+    """From the first to the last that is occupied, widened to bounds that divide by 8; something, if there is none."""
+    indices = np.nonzero(occupied)[0] if occupied.any() else np.zeros(1, dtype=np.int64)
+    return slice(indices[0] // SIZE_MULTIPLE * SIZE_MULTIPLE, (indices[-1] // SIZE_MULTIPLE + 1) * SIZE_MULTIPLE)

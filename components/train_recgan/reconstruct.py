@@ -57,6 +57,7 @@ def write_reconstructions(
     reconstructions: str | Path,
     resolution: int,
     threshold: float,
+    batch_size: int,
     half: bool,
     parameters: Mapping[str, Any],
 ) -> None:
@@ -80,9 +81,8 @@ def write_reconstructions(
             if not lifted:
                 writer.skip(sample.id, "no view shows the object")
                 continue
-            probability = np.concatenate(
-                [predict(generator, torch.from_numpy(one.grid[None]).float(), half) for one in lifted]
-            )
+            grids = torch.from_numpy(np.stack([one.grid for one in lifted])).float()
+            probability = np.concatenate([predict(generator, some, half) for some in torch.split(grids, batch_size)])
             cubes = np.stack([one.canonical_from_cube for one in lifted])
             arrays = {"probability": probability, "canonical_from_cube": cubes}
             writer.add(sample, arrays, {"views": [one.view for one in lifted]})

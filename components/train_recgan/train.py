@@ -158,7 +158,7 @@ def train_recgan(
     )
     made_with = {**size, "steps": steps, "batch_size": batch_size, "adversarial": adversarial, "seed": seed}
     write_reconstructions(
-        generator, images, predicted, reconstructions, input_resolution, best.threshold, half, made_with
+        generator, images, predicted, reconstructions, input_resolution, best.threshold, batch_size, half, made_with
     )
     metrics: dict[str, Any] = {
         **({"val_iou": best.iou} if len(val) else {}),
