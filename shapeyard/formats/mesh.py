@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError, one_line
+from shapeyard.formats.ply import faces_claimed_by_ply, parse_ply
 from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, parse_stl, stl_triangle_count, triangulate
 
 MESH_SUFFIXES = (".obj", ".stl", ".off", ".ply", ".glb", ".gltf")
@@ -112,22 +113,21 @@ def _claimed_by_off(content: bytes) -> int:
 
 
 _CLAIMS: dict[str, Callable[[bytes], int]] = {
-    ".obj": _claimed_by_obj, ".off": _claimed_by_off, ".stl": _claimed_by_stl,
+    ".obj": _claimed_by_obj, ".off": _claimed_by_off, ".ply": faces_claimed_by_ply, ".stl": _claimed_by_stl,
 }  # fmt: skip
-_PARSERS: dict[str, Callable[[bytes], Polygons]] = {".obj": parse_obj, ".off": parse_off, ".stl": parse_stl}
+_PARSERS: dict[str, Callable[[bytes], Polygons]] = {
+    ".obj": parse_obj, ".off": parse_off, ".ply": parse_ply, ".stl": parse_stl,
+}  # fmt: skip
 
 
 def _read_with_trimesh(
     content: bytes, path: Path, max_triangles: int, max_bytes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """PLY, GLB and glTF: vertices (N,3) and faces (M,3) of all the scene's parts, put where the scene puts them."""
+    """GLB and glTF: vertices (N,3) and faces (M,3) of all the scene's parts, put where the scene puts them."""
     import trimesh
 
     suffix = path.suffix.lower()
-    if suffix == ".ply":
-        _check_ply_header(content, max_triangles)
-    else:
-        _check_gltf(_gltf_json(content, suffix), path.parent, max_triangles, max_bytes)
+    _check_gltf(_gltf_json(content, suffix), path.parent, max_triangles, max_bytes)
     try:
         resolver = trimesh.resolvers.FilePathResolver(str(path))
         scene: Any = trimesh.load_scene(
@@ -149,19 +149,6 @@ def _read_with_trimesh(
     if not parts:
         raise MeshError("no triangles")
     return np.concatenate(vertices).astype(np.float64), np.concatenate(faces).astype(np.int64)
-
-
-def _check_ply_header(content: bytes, max_triangles: int) -> None:
-    header, found, _ = content[:65536].partition(b"end_header")
-    if not content.startswith(b"ply") or not found:
-        raise MeshError("expected a PLY file with a header")
-    for name, count in re.findall(rb"^element\s+(\S+)\s+(-?\d{1,18})", header, re.MULTILINE):
-        if not 0 <= int(count) <= len(content) - len(header):
-            raise MeshError(
-                f"the PLY header claims {int(count)} of {name.decode(errors='replace')}, more than the file holds"
-            )
-        if name == b"face":
-            _refuse_too_many(int(count), max_triangles)
 
 
 def _gltf_json(content: bytes, suffix: str) -> Any:

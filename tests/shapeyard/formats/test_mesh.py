@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,45 @@ def test_ascii_stl_of_several_solids_and_a_binary_one_that_says_solid(write: Wri
     assert len(mesh.faces) == 2 and np.ptp(mesh.vertices, axis=0).tolist() == [1, 1, 2]
     binary = trimesh.exchange.stl.export_stl(trimesh.creation.box())
     assert len(read_mesh(write("binary.STL", b"solid" + binary[5:])).faces) == 12
+
+
+PLY_HEADER = """ply
+format {form} 1.0
+comment nothing
+element vertex 5
+property double x
+property double y
+property double z
+property uchar red
+element extra 1
+property list uchar short numbers
+element face {faces}
+property uchar material
+property list uchar int vertex_indices
+end_header
+"""
+PLY_VERTICES = [(0, 0, 0, 9), (1, 0, 0, 9), (1, 1, 0, 9), (0, 1, 0, 9), (0, 0, 1, 9)]
+
+
+@pytest.mark.parametrize(
+    "faces", [[(0, 1, 4), (1, 2, 4)], [(0, 1, 2, 3), (0, 1, 4), (), (0, 1, 2, 3, 4)], [(), (0, 1, 4)]]
+)
+@pytest.mark.parametrize("form", ["ascii", "binary_little_endian", "binary_big_endian"])
+def test_ply_of_both_forms_with_polygons_of_any_size(write: Write, form: str, faces: list[tuple[int, ...]]) -> None:
+    header = PLY_HEADER.format(form=form, faces=len(faces))
+    if form == "ascii":
+        rows = [*PLY_VERTICES, (2, 7, 8), *((1, len(face), *face) for face in faces)]
+        content = (header + "".join(" ".join(map(str, row)) + "\n" for row in rows)).encode()
+    else:
+        order = "<" if form == "binary_little_endian" else ">"
+        content = header.encode() + b"".join(struct.pack(order + "3dB", *row) for row in PLY_VERTICES)
+        content += struct.pack(order + "B2h", 2, 7, 8)
+        content += b"".join(struct.pack(f"{order}BB{len(face)}i", 1, len(face), *face) for face in faces)
+    mesh = read_mesh(write("a.ply", content))
+    fans = [[face[0], face[step], face[step + 1]] for face in faces for step in range(1, len(face) - 1)]
+    assert mesh.vertices[mesh.faces].tolist() == [[list(PLY_VERTICES[i][:3]) for i in fan] for fan in fans]
+    with pytest.raises(MeshError, match="more than the file holds"):
+        read_mesh(write("cut.ply", content[:-3]))
 
 
 def test_a_scene_comes_as_one_mesh_where_it_is_placed(tmp_path: Path) -> None:
