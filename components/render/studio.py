@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -55,9 +54,8 @@ class Studio:
     def __init__(self, image_size: int, samples: int, threads: int) -> None:
         """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles."""
         self.image_size = image_size
-        memory = Path("/dev/shm")  # noqa: S108  Blender hands images out as files alone; these never see a disk
-        self._folder = tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
-        self._image = Path(self._folder.name) / "view.exr"
+        self._memory = os.memfd_create("view")  # Blender hands images out as files alone: one that no disk ever sees
+        self._image = Path(f"/proc/self/fd/{self._memory}")
         self._samples, self._threads = samples, threads
         self._kept_bytes = math.inf  # nothing is set up yet
 
@@ -69,7 +67,7 @@ class Studio:
     ) -> None:
         with silence():
             bpy.ops.wm.read_factory_settings(use_empty=True)
-        self._folder.cleanup()
+        os.close(self._memory)
 
     def show(self, path: Path, canonical_from_file: NDArray[np.float64]) -> float:
         """Put a mesh file's object into the scene in place of the last one; returns the diagonal of its box.
@@ -107,7 +105,7 @@ class Studio:
             with silence():
                 bpy.ops.render.render(write_still=True)
             passes = read_passes(self._image)
-            self._image.unlink()  # so that a view that wasn't written is noticed
+            os.ftruncate(self._memory, 0)  # so that a view that wasn't written is noticed
             rgba[view] = _encode_color(np.stack([passes[f"ViewLayer.Combined.{c}"] for c in "RGBA"], axis=-1))
             depth[view] = passes["ViewLayer.Depth.Z"]
         depth[(depth == OUTSIDE_CROP) | (depth > FAR)] = np.inf

@@ -423,13 +423,15 @@ def test_the_stage_ends_as_a_process_should(tmp_path):
         " views=int(sys.argv[3]), image_size=64, samples=1)"
     )
     command = [sys.executable, "-c", code, str(meshes), str(tmp_path / "renders")]
-    whole = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=60)
+    whole = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=300)
     assert (whole.returncode, whole.stdout, whole.stderr) == (0, "", "")
     assert len(Dataset([tmp_path / "renders"], "renders").samples) == 3
     running = subprocess.Popen([*command, "200"], stderr=subprocess.DEVNULL)
-    time.sleep(2.5)
+    while (tmp_path / "renders" / "dataset.json").exists():  # until the stage empties its output
+        assert running.poll() is None
+        time.sleep(0.05)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(timeout=10) in (-signal.SIGTERM, 0)
+    assert running.wait(timeout=60) == -signal.SIGTERM
 
 
 def test_the_spec_calls_the_stage(tmp_path):
