@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from components.evaluate.reconstruction import (
     mean_training_shape,
 )
 from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample, write_json
+from shapeyard.contracts.dataset import Dataset, Sample, empty_output, write_json
 from shapeyard.errors import DatasetError
 
 
@@ -102,9 +101,7 @@ def evaluate_models(inputs: Inputs, output: str | Path) -> Evaluation:
     for dataset in (shapes.renders, shapes.voxels, shapes.depths, shapes.reconstructions, on_true, on_reconstructed):
         dataset.close()
     output = Path(output)
-    if output.exists():
-        shutil.rmtree(output)
-    output.mkdir(parents=True)
+    empty_output(output)
     summary.write_tables(output, by_view, shape_rows, true_rows, reconstructed_rows)
     metrics["seconds"] = round(time.monotonic() - started, 2)
     write_json(output / "metrics.json", summary.without_nan(metrics))

@@ -26,6 +26,7 @@ Splits are made once, by `plan`; every later dataset carries them on.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -52,6 +53,9 @@ CONTRACT_VERSION = 1
 Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "sdf"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+WRITTEN_BY_STAGES = ("dataset.json", "shard-000.h5", "shard-000.zip", "config.json", "metrics.json")
+"""Files by which an output of ours is known, whole or not: only such a directory is ever emptied."""
+SPARE_BYTES = 4_000_000  # what HDF5 may still hold back of samples written before
 PER_VIEW = frozenset({"rgba", "depth", "probability"})  # read one view at a time, so chunked by view
 
 
@@ -122,9 +126,7 @@ class DatasetWriter:
         self._started = time.monotonic()
 
     def __enter__(self) -> DatasetWriter:
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True)
+        empty_output(self.path)
         shard = self.path / self._shard
         self._store = zipfile.ZipFile(shard, "w") if self.kind == "meshes" else h5py.File(shard, "w")
         return self
@@ -132,9 +134,10 @@ class DatasetWriter:
     def add(self, sample: Sample, arrays: Mapping[str, ArrayLike], attributes: Mapping[str, Any] | None = None) -> None:
         """Write a sample's arrays; float64 is refused so that sizes stay what the contract says, cameras apart."""
         self._claim(sample)
+        made = {name: np.asarray(values) for name, values in arrays.items()}
+        self._require_space(sum(array.nbytes for array in made.values()))
         group = self._store.create_group(sample.id)
-        for name, values in arrays.items():
-            array = np.asarray(values)
+        for name, array in made.items():
             big = array.size >= 1024
             chunks = (1, *array.shape[1:]) if name in PER_VIEW else big or None
             group.create_dataset(name, data=array, chunks=chunks, compression="gzip" if big else None,
@@ -166,6 +169,11 @@ class DatasetWriter:
         self._store.close()
         if error is None:
             self._finish()
+
+    def _require_space(self, size: int) -> None:
+        """Stop while the shard can still be closed: the HDF5 library does not survive a disk that fills up."""
+        if shutil.disk_usage(self.path).free < size + SPARE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path / self._shard))
 
     def _claim(self, sample: Sample) -> None:
         if sample.id in self._samples:
@@ -288,6 +296,20 @@ class Dataset:
 
     def _shard_of(self, sample_id: str) -> Path:
         return self._folder[sample_id] / self[sample_id].shard
+
+
+def empty_output(path: Path) -> None:
+    """Make `path` an empty directory, if need be by removing what an earlier attempt at the same output left there.
+
+    Raises:
+        DatasetError: if something lies there that no stage wrote.
+    """
+    if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in WRITTEN_BY_STAGES):
+        raise DatasetError(f"{path}: expected an empty folder or an earlier output to replace, found other files")
+    if path.exists() and not path.is_dir():
+        raise DatasetError(f"{path}: expected a folder, found a file")
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
 
 
 def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:

@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shapeyard.contracts.dataset import check_file, describe_file, write_json
+from shapeyard.contracts.dataset import check_file, describe_file, empty_output, write_json
 from shapeyard.errors import DatasetError
 
 
 def start_model(path: str | Path, config: Mapping[str, Any]) -> Path:
     """Empty the directory and write config.json; returns the directory."""
     path = Path(path)
-    if path.exists():
-        shutil.rmtree(path)
-    path.mkdir(parents=True)
+    empty_output(path)
     write_json(path / "config.json", dict(config))
     return path
 

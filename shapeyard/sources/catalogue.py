@@ -16,7 +16,6 @@ from shapeyard.errors import SourceError
 from shapeyard.sources.procedural import CLASSES, make_object, write_obj
 from shapeyard.sources.source import SourceFile
 
-
 _make_object = lru_cache(maxsize=32)(make_object)
 """An object's two files are asked for one after the other."""
 

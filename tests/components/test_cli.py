@@ -1,8 +1,10 @@
 """The command line: derived from the typed specs, errors in one line."""
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,11 +82,35 @@ def test_a_wrong_call_is_one_line(words: tuple[str, ...], status: int, expected:
     assert "Traceback" not in result.stderr
 
 
-def test_a_full_disk_is_one_line(meshes: Path) -> None:
-    planned = call("plan", "--source", str(meshes), "--shards", "1")
-    result = call("fetch", "--shard", planned.stdout, "--meshes", "/dev/full/x")
-    assert result.returncode == 1
-    assert len(result.stderr.strip().splitlines()) == 1
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 60 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_is_one_line(meshes: Path, small_disk: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        trimesh.creation.icosphere(4, radius=1 + number).export(meshes / "box" / f"ball{number}.stl")
+    item = call("plan", "--source", str(meshes), "--shards", "1").stdout
+    made = call("fetch", "--shard", item, "--meshes", str(tmp_path / "brought"))
+    assert made.returncode == 0, made.stderr
+    for words in (
+        ("fetch", "--shard", item, "--meshes", str(small_disk / "meshes")),
+        ("voxelize", "--meshes", str(tmp_path / "brought"), "--voxels", str(small_disk / "voxels")),
+        ("render", "--meshes", str(tmp_path / "brought"), "--renders", str(small_disk / "renders"), "--views", "1"),
+    ):
+        result = call(*words)
+        assert result.returncode == 1, result.stderr
+        (line,) = result.stderr.strip().splitlines()
+        assert "No space left on device" in line
+        assert not list(small_disk.glob("*/dataset.json"))
+        for folder in small_disk.iterdir():
+            shutil.rmtree(folder)
 
 
 def test_list_names_every_stage() -> None:

@@ -72,6 +72,16 @@ def test_writing_empties_what_was_there(tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "old").exists()
 
 
+def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.doc").touch()
+    with pytest.raises(DatasetError, match="found other files"):
+        write(tmp_path / "a", "cup/a")
+    with pytest.raises(DatasetError, match="expected a folder, found a file"):
+        write(tmp_path / "a" / "thesis.doc", "cup/a")
+    assert (tmp_path / "a" / "thesis.doc").exists()
+
+
 @pytest.mark.parametrize("size", [0, 10, 500])
 def test_a_shard_cut_short(tmp_path: Path, size: int) -> None:
     shard = write(tmp_path / "a", "cup/a") / "shard-000.h5"
