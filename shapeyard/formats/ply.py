@@ -46,7 +46,7 @@ def parse_ply(content: bytes) -> Polygons:
         MeshError: for a header that is not PLY's, or a file that is shorter than it claims.
     """
     elements, byte_order, body = _read_header(content)
-    source: _Source = _Binary(body, byte_order) if byte_order else _Text(body.split())
+    source: _Source = _Binary(body, byte_order) if byte_order else _Text(body)
     vertices = np.zeros((0, 3))
     corners, sizes = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for element in elements:
@@ -103,19 +103,19 @@ class _Column(NamedTuple):
 
 
 class _Text:
-    """The words of an ASCII file, read from front to back."""
+    """The numbers of an ASCII file, read from front to back."""
 
-    def __init__(self, words: list[bytes]) -> None:
-        self.words = words
+    def __init__(self, body: bytes) -> None:
+        self.numbers = np.fromiter((float(match[0]) for match in re.finditer(rb"\S+", body)), np.float64)
         self.position = 0
 
     def take(self, _: str, count: int) -> NDArray[Any] | None:
         """The next `count` numbers, None if there are fewer; in a text all are of one kind."""
         start, end = self.position, self.position + count
-        if count < 0 or end > len(self.words):
+        if count < 0 or end > len(self.numbers):
             return None
         self.position = end
-        return np.fromiter(map(float, self.words[start:end]), np.float64, count)
+        return self.numbers[start:end]
 
     def take_table(self, columns: list[tuple[str, int]], count: int) -> list[NDArray[Any]] | None:
         """The next `count` rows of columns of one kind and width each, None if there are fewer."""

@@ -11,7 +11,9 @@ the end of the file, and reads a file that was cut off as a smaller mesh.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from array import array
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,21 +43,20 @@ def parse_obj(content: bytes) -> Polygons:
         MeshError: for a vertex without three coordinates.
     """
     content = content.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
-    vertex_lines = [match.split() for match in re.findall(rb"^[ \t]*v[ \t]+([^\r\n#]*)", content, re.MULTILINE)]
-    if any(len(words) < 3 for words in vertex_lines):
-        raise MeshError("a vertex line has fewer than three coordinates")
-    vertices = _floats([word for words in vertex_lines for word in words[:3]]).reshape(-1, 3)
-    faces = list(re.finditer(rb"^[ \t]*fo?[ \t]+([^\r\n#]*)", content, re.MULTILINE))
-    polygons = [re.sub(rb"/\S*", b"", match[1]).split() for match in faces]
-    sizes = np.array([len(words) for words in polygons], np.int64)
-    corners = _integers([word for words in polygons for word in words])
+    vertices = _Rows("d")
+    for match in _OBJ_VERTEX.finditer(content):
+        vertices.add(map(float, _first_three(match[1].split())))
+    faces = _Rows("q")
+    for match in _OBJ_FACE.finditer(content):
+        faces.add(int(word.partition(b"/")[0]) for word in match[1].split())
+    corners, sizes = faces.arrays()
     if (corners < 0).any():
-        starts = [match.start() for match in re.finditer(rb"^[ \t]*v[ \t]", content, re.MULTILINE)]
-        known = np.searchsorted(starts, [match.start() for match in faces])
+        starts = [match.start() for match in _OBJ_VERTEX.finditer(content)]
+        known = np.searchsorted(starts, [match.start() for match in _OBJ_FACE.finditer(content)])
         corners = np.where(corners < 0, corners + np.repeat(known, sizes), corners - 1)
     else:
         corners = corners - 1
-    return Polygons(vertices, corners, sizes)
+    return Polygons(vertices.arrays()[0].reshape(-1, 3), corners, sizes)
 
 
 def parse_off(content: bytes) -> Polygons:
@@ -74,16 +75,16 @@ def parse_off(content: bytes) -> Polygons:
     if len(counts) < 2 or min(counts) < 0 or sum(counts) > len(lines) - 1:
         raise MeshError(f"expected lines for {counts} vertices and faces, got {max(len(lines) - 1, 0)} lines")
     vertex_count, face_count = counts
-    rows = [line.split() for line in lines[1 : 1 + vertex_count]]
-    if any(len(words) < 3 for words in rows):
-        raise MeshError("a vertex line has fewer than three coordinates")
-    vertices = _floats([word for words in rows for word in words[:3]]).reshape(-1, 3)
-    faces = [line.split() for line in lines[1 + vertex_count : 1 + vertex_count + face_count]]
-    sizes = _integers([words[0] for words in faces])
-    if any(not 0 <= size < len(words) for size, words in zip(sizes.tolist(), faces, strict=True)):
-        raise MeshError("a face line has fewer indices than it claims")
-    indices = [word for size, words in zip(sizes.tolist(), faces, strict=True) for word in words[1 : size + 1]]
-    return Polygons(vertices, _integers(indices), sizes)
+    vertices, faces = _Rows("d"), _Rows("q")
+    for line in lines[1 : 1 + vertex_count]:
+        vertices.add(map(float, _first_three(line.split())))
+    for line in lines[1 + vertex_count : 1 + vertex_count + face_count]:
+        words = line.split()
+        size = int(words[0])
+        if not 0 <= size < len(words):
+            raise MeshError("a face line has fewer indices than it claims")
+        faces.add(map(int, words[1 : size + 1]))
+    return Polygons(vertices.arrays()[0].reshape(-1, 3), *faces.arrays())
 
 
 def parse_stl(content: bytes) -> Polygons:
@@ -95,10 +96,12 @@ def parse_stl(content: bytes) -> Polygons:
     """
     claimed = stl_triangle_count(content)
     if claimed is None:
-        words = re.findall(rb"^\s*vertex\s+(\S+)\s+(\S+)\s+(\S+)", content, re.MULTILINE | re.IGNORECASE)
-        if b"endsolid" not in content[-1024:].lower() or len(words) % 3:
+        rows = _Rows("d")
+        for match in _STL_VERTEX.finditer(content):
+            rows.add(map(float, match.groups()))
+        vertices = rows.arrays()[0].reshape(-1, 3)
+        if b"endsolid" not in content[-1024:].lower() or len(vertices) % 3:
             raise MeshError("an ASCII STL that is cut off or is not made of triangles")
-        vertices = _floats([word for triple in words for word in triple]).reshape(-1, 3)
     else:
         records = np.frombuffer(content, STL_RECORD, claimed, STL_HEADER_BYTES)
         with np.errstate(invalid="ignore"):  # a signalling NaN; what isn't finite is refused later
@@ -139,9 +142,28 @@ def triangulate(polygons: Polygons) -> NDArray[np.int64]:
     return np.asarray(corners[np.stack([first, first + step + 1, first + step + 2], axis=1)])
 
 
-def _floats(words: list[bytes]) -> NDArray[np.float64]:
-    return np.fromiter(map(float, words), np.float64, len(words))
+_OBJ_VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\r\n#]*)", re.MULTILINE)
+_OBJ_FACE = re.compile(rb"^[ \t]*fo?[ \t]+([^\r\n#]*)", re.MULTILINE)
+_STL_VERTEX = re.compile(rb"^\s*vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
-def _integers(words: list[bytes]) -> NDArray[np.int64]:
-    return np.fromiter(map(int, words), np.int64, len(words))
+class _Rows:
+    """Rows of numbers as they are read: eight bytes a number, where lists of words would take a hundred."""
+
+    def __init__(self, kind: Literal["d", "q"]) -> None:
+        self.values: array[Any] = array(kind)
+        self.ends = array("q", [0])
+
+    def add(self, row: Iterable[float]) -> None:
+        self.values.extend(row)
+        self.ends.append(len(self.values))
+
+    def arrays(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """All values, and how many each row has."""
+        return np.array(self.values), np.diff(np.array(self.ends))
+
+
+def _first_three(words: list[bytes]) -> list[bytes]:
+    if len(words) < 3:
+        raise MeshError("a vertex line has fewer than three coordinates")
+    return words[:3]
