@@ -22,6 +22,8 @@ MAX_BYTES = 256 * 1024**2
 """A text file takes some ten times its size while it is read."""
 ACCESSORS_PER_TRIANGLE = 16
 """More glTF accessor elements than this for each triangle that is allowed are no honest mesh."""
+MESSAGE_LENGTH = 200
+"""A parser's message may quote all of a broken line."""
 FOREIGN_CONTENT = {
     b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive", b"<": "an HTML or XML page",
@@ -68,7 +70,7 @@ def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: i
     except MeshError as error:
         raise MeshError(f"{path}: {error}") from error
     except (ValueError, OverflowError) as error:
-        raise MeshError(f"{path}: not readable as {suffix[1:].upper()}: {one_line(error)}") from error
+        raise MeshError(f"{path}: not readable as {suffix[1:].upper()}: {one_line(error)[:MESSAGE_LENGTH]}") from error
 
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
@@ -145,7 +147,7 @@ def _read_with_trimesh(
     except MeshError:
         raise
     except Exception as error:  # trimesh's loaders raise anything at all on a broken file
-        raise MeshError(f"not readable as {suffix[1:].upper()}: {one_line(error)}") from error
+        raise MeshError(f"not readable as {suffix[1:].upper()}: {one_line(error)[:MESSAGE_LENGTH]}") from error
     if not parts:
         raise MeshError("no triangles")
     return np.concatenate(vertices).astype(np.float64), np.concatenate(faces).astype(np.int64)

@@ -154,6 +154,8 @@ TRIANGLE_OFF = "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
         ("line.obj", b"v 0 0 0\nv 1 1 1\nf 1 2\n", "no triangles"),
         ("short.obj", b"v 0 0\nf 1 1 1\n", "fewer than three"),
         ("letters.obj", b"v a b c\nf 1 1 1\n", "not readable as OBJ"),
+        ("long.obj", "v " + "x" * 1_000_000 + " 0 0\n", "not readable as OBJ: .{,250}$"),
+        ("lines.stl", b"solid" + b"\n" * 1_000_000, "cut off"),
         ("nan.obj", b"v nan 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
         ("inf.obj", b"v 1e999 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
         ("huge.obj", b"v 1e308 0 0\nv -1e308 0 0\nv 0 1 0\nf 1 2 3\n", "extent"),
