@@ -3,7 +3,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-OBJECTS ?= 480
+OBJECTS ?= 960
+CLASSES ?= chair,table,sofa,shelf,lamp,bed,cup,bottle
 SEED ?= 0
 PRESET ?= small
 # Where pip finds torch's CPU build, e.g. https://download.pytorch.org/whl/cpu; empty: where it finds everything else.
@@ -18,7 +19,7 @@ help:  ## Show this list
 
 .PHONY: run
 run: $(VENV)/local  ## The main job: procedural meshes in an S3 bucket → trained, measured models and a report
-	@$(BIN)/shapeyard store -- sh -c '$(BIN)/shapeyard copy "procedural://?objects=$(OBJECTS)&seed=$(SEED)" $(BUCKET) \
+	@$(BIN)/shapeyard store -- sh -c '$(BIN)/shapeyard copy "procedural://?objects=$(OBJECTS)&seed=$(SEED)&classes=$(CLASSES)" $(BUCKET) \
 	  && exec $(BIN)/shapeyard run reconstruct --preset $(PRESET) --param source=$(BUCKET)'
 
 .PHONY: test

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from components.train_depth.model import UNet
-from components.train_depth.views import Standardization, View, Views, require_size, stack
+from components.train_depth.views import Standardization, View, Views, Window, require_size, stack
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.contracts.progress import track
 from shapeyard.geometry.preview import contact_sheet
@@ -20,42 +20,48 @@ from shapeyard.geometry.preview import contact_sheet
 PREVIEW_VIEWS = 12
 
 
-def predict(network: UNet, views: Sequence[View], standardization: Standardization, half: bool) -> NDArray[np.float32]:
+class Estimator(NamedTuple):
+    """A network with what it was trained to be given."""
+
+    network: UNet
+    standardization: Standardization
+    window: Window
+    half: bool
+    """whether it computes in bfloat16"""
+
+
+def predict(estimator: Estimator, views: Sequence[View]) -> NDArray[np.float32]:
     """(N,H,W) predicted depth in canonical units, inf outside the object.
 
     The silhouette is taken as given: the object's pixels are those where the view's own depth is finite.
     """
-    rgba, depth, window = stack(views)
+    network, (mean, std), window, half = estimator
+    window = window.with_all_of(Window.around(np.isfinite([depth for _, depth in views])))
+    rgba, depth = stack(views, window)
     device = network.out.weight.device
     network.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
         estimate = network(rgba.to(device))[:, 0].cpu().numpy()
     predicted = np.full((len(views), *views[0][1].shape), np.inf, dtype=np.float32)
     inside = np.isfinite(depth.numpy())
-    predicted[:, *window] = np.where(inside, estimate * standardization.std + standardization.mean, np.inf)
+    predicted[:, *window.slices] = np.where(inside, estimate * std + mean, np.inf)
     return predicted
 
 
-def rmse(network: UNet, views: Views, standardization: Standardization, batch_size: int, half: bool) -> float:
+def rmse(estimator: Estimator, views: Views, batch_size: int) -> float:
     """Root mean squared error over all object pixels of all views, canonical units."""
     squares, count = 0.0, 0
     for start in range(0, len(views), batch_size):
         batch = [views[i] for i in range(start, min(start + batch_size, len(views)))]
         true = np.stack([depth for _, depth in batch])
         mask = np.isfinite(true)
-        error = predict(network, batch, standardization, half)[mask] - true[mask]
+        error = predict(estimator, batch)[mask] - true[mask]
         squares, count = squares + float(np.square(error, dtype=np.float64).sum()), count + error.size
     return math.sqrt(squares / count)
 
 
 def write_depths(
-    network: UNet,
-    renders: Dataset,
-    depths: str | Path,
-    standardization: Standardization,
-    batch_size: int,
-    half: bool,
-    parameters: Mapping[str, Any],
+    estimator: Estimator, renders: Dataset, depths: str | Path, batch_size: int, parameters: Mapping[str, Any]
 ) -> None:
     """Write the predicted depth of every view of every sample, with a preview of views in val, or of the first."""
     shown = [s.id for s in (renders.of_split("val") or renders.samples)][:PREVIEW_VIEWS]
@@ -69,10 +75,7 @@ def write_depths(
             require_size(*depth.shape[1:])
             views = list(zip(rgba, depth, strict=True))
             predicted = np.concatenate(
-                [
-                    predict(network, views[start : start + batch_size], standardization, half)
-                    for start in range(0, len(views), batch_size)
-                ]
+                [predict(estimator, views[start : start + batch_size]) for start in range(0, len(views), batch_size)]
             )
             writer.add(sample, {"depth": predicted})
             if sample.id in shown:

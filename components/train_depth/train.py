@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from components.train_depth.model import UNet, masked_squared_error
-from components.train_depth.predict import rmse, write_depths
+from components.train_depth.predict import Estimator, rmse, write_depths
 from components.train_depth.views import Views, stack
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.contracts.model import finish_model, start_model
@@ -79,11 +79,18 @@ def train_depth(
     if not len(train):
         raise DatasetError(f"{dataset.paths[0]}: expected visible objects in the training split, found none")
     standardization = train.standardization()
-    config = {"network": "unet", "width": width, "depth_mean": standardization.mean, "depth_std": standardization.std}
+    config = {
+        "network": "unet",
+        "width": width,
+        "depth_mean": standardization.mean,
+        "depth_std": standardization.std,
+        "window": train.window._asdict(),
+    }
     folder = start_model(model, config)
 
     network = UNet(width).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
+    estimator = Estimator(network, standardization, train.window, half)
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4)
     warmup = min(WARMUP_STEPS, steps // 5)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_rate(step, steps, warmup))
@@ -93,7 +100,7 @@ def train_depth(
     started, validating = time.monotonic(), 0.0
     batches = endless_batches(len(train), batch_size, rng)
     for step in range(1, steps + 1):
-        rgba, depth, _ = stack([train[i] for i in next(batches)], rng.random(batch_size) < 0.5)
+        rgba, depth = stack([train[i] for i in next(batches)], train.window, rng.random(batch_size) < 0.5)
         network.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             estimate = network(rgba.to(device))
@@ -110,7 +117,7 @@ def train_depth(
             losses.clear()
             pause = time.monotonic()
             if len(val):
-                row["val_rmse"] = rmse(network, val, standardization, batch_size, half)
+                row["val_rmse"] = rmse(estimator, val, batch_size)
                 if row["val_rmse"] < best_rmse:
                     best_rmse, best_step, best_weights = row["val_rmse"], step, copy.deepcopy(network.state_dict())
             validating += time.monotonic() - pause
@@ -131,6 +138,6 @@ def train_depth(
         "device": device.type,
     }
     made_with = {"width": width, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
-    write_depths(network, dataset, depths, standardization, batch_size, half, made_with)
+    write_depths(estimator, dataset, depths, batch_size, made_with)
     finish_model(folder, history, metrics)
     return metrics

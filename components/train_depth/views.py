@@ -28,8 +28,39 @@ class Standardization(NamedTuple):
     std: float
 
 
+class Window(NamedTuple):
+    """The part of all images in which objects are seen: the rest says nothing and costs as much.
+
+    One window serves all views, in training and in use: where the borders are is something that the network sees.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @classmethod
+    def around(cls, visible: NDArray[np.bool_]) -> Window:
+        """Around what is visible in any of (N,H,W), and its mirror image; the bounds divide by 8."""
+        anywhere = visible.any(axis=0)
+        return cls(*_bounds(anywhere.any(axis=1)), *_bounds(anywhere.any(axis=0) | anywhere.any(axis=0)[::-1]))
+
+    def with_all_of(self, other: Window) -> Window:
+        """The window around both."""
+        lower, upper = np.minimum(self, other), np.maximum(self, other)
+        return Window(int(lower[0]), int(upper[1]), int(lower[2]), int(upper[3]))
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
 class Views:
     """All views of some samples in which anything of the object is visible, in the order of the samples.
+
+    Attributes:
+        window: around what is visible in any of them.
 
     Raises:
         ParameterError: if an image's height or width does not divide by 8.
@@ -42,6 +73,7 @@ class Views:
         self._held: list[View] = []
         self._sums = np.zeros(3)  # count, sum and sum of squares of all depths
         size: tuple[int, ...] = ()
+        self.window = Window(2**31, 0, 2**31, 0)
         used = 0
         for sample in samples:
             rgba, depth = renders.read(sample.id, "rgba"), renders.read(sample.id, "depth")
@@ -49,7 +81,10 @@ class Views:
             if depth.shape[1:] != size:
                 raise DatasetError(f"expected images of {size} pixels, sample {sample.id} has {depth.shape[1:]}")
             require_size(*size)
-            for view in np.nonzero(np.isfinite(depth).any(axis=(1, 2)))[0]:
+            visible = np.isfinite(depth)
+            if visible.any():
+                self.window = self.window.with_all_of(Window.around(visible))
+            for view in np.nonzero(visible.any(axis=(1, 2)))[0]:
                 seen = depth[view][np.isfinite(depth[view])].astype(np.float64)
                 self._sums += [seen.size, seen.sum(), np.square(seen).sum()]
                 used += rgba[view].nbytes + depth[view].nbytes
@@ -81,33 +116,22 @@ def require_size(height: int, width: int) -> None:
     )
 
 
-class Batch(NamedTuple):
-    """Some views, cut to the window around what is visible: the rest says nothing and costs as much."""
+def stack(views: Sequence[View], window: Window, mirrored: NDArray[np.bool_] | None = None) -> tuple[Tensor, Tensor]:
+    """A batch of views, cut to a window: rgba (B,4,h,w) in 0…1, channels last in memory, and depth (B,h,w).
 
-    rgba: Tensor
-    """(B,4,h,w) in 0…1, channels last in memory"""
-    depth: Tensor
-    """(B,h,w), inf outside the object"""
-    window: tuple[slice, slice]
-    """rows and columns of the images; their bounds divide by 8, so that the network's levels halve as in the whole"""
-
-
-def stack(views: Sequence[View], mirrored: NDArray[np.bool_] | None = None) -> Batch:
-    """A batch of views; those `mirrored` (B,) are flipped in x.
-
-    The mirror image of an object is an object, and the lens looks the same in a mirror: its depth is mirrored too.
+    Those `mirrored` (B,) are flipped in x. The mirror image of an object is an object, and the lens looks the same in a
+    mirror: its depth is mirrored too.
     """
     rgba = np.stack([image for image, _ in views])
     depth = np.stack([depth for _, depth in views])
     if mirrored is not None:
         rgba[mirrored], depth[mirrored] = rgba[mirrored, :, ::-1], depth[mirrored, :, ::-1]
-    visible = np.isfinite(depth).any(axis=0)
-    rows, columns = _bounds(visible.any(axis=1)), _bounds(visible.any(axis=0))
+    rows, columns = window.slices
     images = torch.from_numpy(rgba[:, rows, columns]).permute(0, 3, 1, 2).float().div(255)
-    return Batch(images, torch.from_numpy(depth[:, rows, columns]), (rows, columns))
+    return images, torch.from_numpy(depth[:, rows, columns])
 
 
-def _bounds(occupied: NDArray[np.bool_]) -> slice:
+def _bounds(occupied: NDArray[np.bool_]) -> tuple[int, int]:
     """From the first to the last that is occupied, widened to bounds that divide by 8; something, if there is none."""
     indices = np.nonzero(occupied)[0] if occupied.any() else np.zeros(1, dtype=np.int64)
-    return slice(indices[0] // SIZE_MULTIPLE * SIZE_MULTIPLE, (indices[-1] // SIZE_MULTIPLE + 1) * SIZE_MULTIPLE)
+    return int(indices[0]) // SIZE_MULTIPLE * SIZE_MULTIPLE, (int(indices[-1]) // SIZE_MULTIPLE + 1) * SIZE_MULTIPLE

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from components.train_depth import views as views_module
 from components.train_depth.component import train_depth as component
 from components.train_depth.model import UNet, masked_squared_error
-from components.train_depth.predict import predict
+from components.train_depth.predict import Estimator, predict
 from components.train_depth.train import train_depth
-from components.train_depth.views import Standardization, Views, stack
+from components.train_depth.views import Standardization, Views, Window, stack
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError, ParameterError
@@ -88,7 +88,7 @@ def test_views_and_their_standardization(write_shapes: Write, monkeypatch: pytes
 def test_mirrored_views() -> None:
     rgba = np.arange(256, dtype=np.uint8).reshape(8, 8, 4)
     depth = np.arange(64, dtype=np.float32).reshape(8, 8)
-    images, depths, _ = stack([(rgba, depth), (rgba, depth)], np.array([False, True]))
+    images, depths = stack([(rgba, depth), (rgba, depth)], Window(0, 8, 0, 8), np.array([False, True]))
     assert images.shape == (2, 4, 8, 8)
     assert torch.equal(images[1], images[0].flip(-1)) and torch.equal(depths[1], depths[0].flip(-1))
     assert images[0, 1, 1, 2].item() == pytest.approx(rgba[1, 2, 1] / 255)
@@ -98,11 +98,17 @@ def test_views_are_cut_to_what_is_visible() -> None:
     rgba, depth = np.zeros((32, 40, 4), np.uint8), np.full((32, 40), np.inf, np.float32)
     first, second = (rgba.copy(), depth.copy()), (rgba.copy(), depth.copy())
     first[1][9, 17], second[1][15, 25], second[0][15, 25] = 2.0, 3.0, 255
-    images, depths, window = stack([first, second])
-    assert window == (slice(8, 16), slice(16, 32))
+    window = Window.around(np.isfinite([first[1], second[1]]))
+    assert window == (8, 16, 8, 32)  # the mirror images of columns 17 and 25 are 22 and 14
+    images, depths = stack([first, second], Window(8, 16, 16, 32))
     assert images.shape == (2, 4, 8, 16) and depths[0, 1, 1] == 2.0 and depths[1, 7, 9] == 3.0
     assert images[1, :, 7, 9].tolist() == [1.0] * 4
-    nothing = predict(UNet(4), [(rgba, depth)], Standardization(2.0, 0.3), half=False)
+    estimator = Estimator(UNet(4), Standardization(2.0, 0.3), window, half=False)
+    assert predict(estimator, [first])[0, 9, 17] < np.inf
+    beyond = rgba.copy(), depth.copy()
+    beyond[1][31, 39] = 2.0
+    assert np.isfinite(predict(estimator, [beyond])[0]).sum() == 1  # outside the window that was trained on
+    nothing = predict(estimator, [(rgba, depth)])
     assert nothing.shape == (1, 32, 40) and np.isinf(nothing).all()
 
 
@@ -124,11 +130,12 @@ def test_stage(write_shapes: Write, tmp_path: Path) -> None:
     network = UNet(config["width"])
     network.load_state_dict(load_file(Path(model.path) / "model.safetensors"))
     sample = true.of_split("val")[0]
-    rgba, depth, window = stack([(true.read(sample.id, "rgba", 0), true.read(sample.id, "depth", 0))])
+    window = Window(**config["window"])
+    rgba, depth = stack([(true.read(sample.id, "rgba", 0), true.read(sample.id, "depth", 0))], window)
     again = network.eval()(rgba)[0, 0].detach() * config["depth_std"] + config["depth_mean"]
     mask = torch.isfinite(depth[0]).numpy()
     written = predicted.read(sample.id, "depth", 0)
-    np.testing.assert_allclose(again.numpy()[mask], written[window][mask], atol=0.05)
+    np.testing.assert_allclose(again.numpy()[mask], written[window.slices][mask], atol=0.05)
 
 
 def test_same_seed_same_weights(write_shapes: Write, tmp_path: Path) -> None:
