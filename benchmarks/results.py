@@ -16,26 +16,24 @@ from components.evaluate.table import markdown_table, metrics_table
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--rich", "for_terminal", is_flag=True, help="Draw it for the terminal instead of as Markdown.")
 def main(folder: Path, for_terminal: bool) -> None:
-    """Print the figures of an evaluation, or of the newest evaluation below a run's folder."""
-    metrics = read_evaluation(folder)
+    """Print the figures of a run's folder, or of an evaluation alone."""
+    metrics = _read(next((f for f in (folder / "evaluation", folder) if (f / "metrics.json").is_file()), folder))
     if for_terminal:
         Console().print(metrics_table(metrics))
     else:
         click.echo(markdown_table(metrics))
+    if (folder / "run.json").is_file():
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        stages = ", ".join(f"{name} {seconds:.0f}" for name, seconds in run["stages"].items())
+        click.echo(f"\n{run['pipeline']}, preset {run['preset']}: {run['seconds']:.0f} s ({stages})")
 
 
-def read_evaluation(folder: Path) -> dict[str, Any]:
-    """The metrics.json of an evaluation, or the newest one below `folder`."""
-    files = sorted((f for f in folder.rglob("metrics.json") if _is_evaluation(f)), key=lambda f: f.stat().st_mtime)
-    if not files:
-        raise click.ClickException(f"{folder}: expected an evaluation's metrics.json here or below, found none")
-    metrics: dict[str, Any] = json.loads(files[-1].read_text(encoding="utf-8"))
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not isinstance(metrics, dict) or metrics.get("stage") != "evaluate":
+        raise click.ClickException(f"{folder}: expected a run's folder or an evaluation, found neither")
     return metrics
-
-
-def _is_evaluation(file: Path) -> bool:
-    value = json.loads(file.read_text(encoding="utf-8"))
-    return isinstance(value, dict) and value.get("stage") == "evaluate"
 
 
 if __name__ == "__main__":

@@ -60,13 +60,15 @@ def run_pipeline(name: str, preset_name: str, given: Mapping[str, str], out: Pat
         console.print(f"[bold]{name}[/] preset {preset_name}   log {_short(folder / 'log.txt')}")
         started = time.monotonic()
         try:
-            _follow(ir, request, folder, kfp, console)
+            seconds = _follow(ir, request, folder, kfp, console)
         finally:
             drop_broken_entries(kfp / "cache")
             shutil.rmtree(kfp / "events" / folder.name, ignore_errors=True)
+        total = round(time.monotonic() - started, 1)
+        write_json(folder / "run.json", {"pipeline": name, "preset": preset_name, "seconds": total, "stages": seconds})
         _link_outputs(folder)
         _link_latest(folder)
-    console.print(f"[green]done[/] in {time.monotonic() - started:.0f} s")
+    console.print(f"[green]done[/] in {total:.0f} s")
     return folder
 
 
@@ -109,8 +111,8 @@ def _write_request(ir: IR, arguments: Mapping[str, Any], folder: Path, kfp: Path
     return folder / "request.json"
 
 
-def _follow(ir: IR, request: Path, folder: Path, kfp: Path, console: Console) -> None:
-    """Start the child and draw it until it ends; end it when we are told to."""
+def _follow(ir: IR, request: Path, folder: Path, kfp: Path, console: Console) -> dict[str, float]:
+    """Start the child and draw it until it ends; end it when we are told to. Returns each stage's seconds."""
     events = kfp / "events" / folder.name
     events.mkdir()
     follower = Follower(events, stages_behind(ir), stages_in_loops(ir))
@@ -128,6 +130,7 @@ def _follow(ir: IR, request: Path, folder: Path, kfp: Path, console: Console) ->
     if status != 0 or not (folder / "outputs.json").is_file():
         stage, reason = follower.failure() or ("kfp", _last_words(folder / "log.txt"))
         raise RunError(f"{stage} failed: {reason} (log: {_short(folder / 'log.txt')})")
+    return {name: round(stage.seconds(), 1) for name, stage in follower.stages.items()}
 
 
 def _wait(child: subprocess.Popen[bytes], follower: Follower, screen: Screen) -> int:

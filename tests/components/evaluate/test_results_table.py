@@ -52,4 +52,4 @@ def test_from_a_run(tmp_path: Path) -> None:
     assert printed.exit_code == 0 and printed.output.strip() == markdown_table(metrics)
     assert CliRunner().invoke(main, [str(tmp_path / "evaluation"), "--rich"]).exit_code == 0
     missing = CliRunner().invoke(main, [str(run.outputs["depths"])])
-    assert missing.exit_code == 1 and "found none" in missing.output
+    assert missing.exit_code == 1 and "found neither" in missing.output
