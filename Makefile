@@ -35,8 +35,8 @@ clean:  ## Remove runs, their cache, and the object store's data
 	@rm -rf runs
 
 $(VENV)/python: Makefile
-	@command -v $(PYTHON) >/dev/null || { echo "expected Python 3.11 as $(PYTHON), found none; say where it is: make PYTHON=…" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v[:2] == (3, 11) or sys.exit(f"expected Python 3.11 (Blender'"'"'s module needs it), got {v[0]}.{v[1]}; say where one is: make PYTHON=…")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	  echo "expected Python 3.11 as $(PYTHON), got: $$($(PYTHON) --version 2>&1 | head -n 1); say where it is: make PYTHON=…" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@touch $@
 

@@ -66,3 +66,13 @@ def test_every_command(tmp_path: Path) -> None:
     assert all((code / report).is_file() for report in reports)
     assert (code / "data" / "binvox").is_dir()
     assert "voxels" in done.stdout
+
+
+def test_another_python_is_one_clear_line(tmp_path: Path) -> None:
+    code = working_copy(tmp_path)
+    (code / ".venv" / "python").unlink()
+    done = subprocess.run(["make", "run", "PYTHON=python2.7"], cwd=code, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stderr.startswith("expected Python 3.11 as python2.7, got: ")
+    assert done.stderr.splitlines()[0].endswith("; say where it is: make PYTHON=…")
+    assert done.stdout == ""
