@@ -1,7 +1,7 @@
 """Batches of training grids, some of them moved, stretched and spoiled as reconstructions are.
 
 The classifier is shown reconstructed shapes too: soft where they should be sharp, without their thin parts, with blobs
-where nothing is, and never exactly in the middle. Mirroring is left out: it made the recognition worse.
+where nothing is, and never exactly in the middle.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 NOISE_CELLS = 6  # along each side: a blob is about a sixth of the cube
 NOISE_AMPLITUDE = 0.35  # of the smoothed occupancy, which is 0 to 1
-LEVELS = (0.08, 0.6)  # where the smoothed occupancy is cut: a plate of one voxel has 1/3, a rod 1/9
+LEVELS = (0.06, 0.7)  # where the smoothed occupancy is cut: a plate of one voxel has 1/3, a rod 1/9
 
 
 def training_batches(

@@ -15,7 +15,7 @@ def train_classifier(
     metrics: dsl.Output[dsl.Metrics],
     network: str = "xu2016",
     resolution: int = 32,
-    epochs: int = 60,
+    epochs: int = 30,
     batch_size: int = 32,
     learning_rate: float = 0.001,
     label_smoothing: float = 0.1,

@@ -34,7 +34,7 @@ def train_classifier(
     *,
     network: str = "xu2016",
     resolution: int = 32,
-    epochs: int = 60,
+    epochs: int = 30,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     label_smoothing: float = 0.1,
