@@ -10,7 +10,8 @@ PRESET ?= small
 # Where pip finds torch's CPU build, e.g. https://download.pytorch.org/whl/cpu; empty: where it finds everything else.
 TORCH_INDEX ?=
 
-BUCKET := s3://shapeyard/procedural-$(OBJECTS)-$(SEED)
+CATALOGUE := procedural://?objects=$(OBJECTS)&seed=$(SEED)&classes=$(CLASSES)
+BUCKET := s3://shapeyard/procedural-$(shell printf '%s' '$(CATALOGUE)' | cksum | cut -d' ' -f1)
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -19,7 +20,7 @@ help:  ## Show this list
 
 .PHONY: run
 run: $(VENV)/local  ## The main job: procedural meshes in an S3 bucket → trained, measured models and a report
-	@$(BIN)/shapeyard store -- sh -c '$(BIN)/shapeyard copy "procedural://?objects=$(OBJECTS)&seed=$(SEED)&classes=$(CLASSES)" $(BUCKET) \
+	@$(BIN)/shapeyard store -- sh -c '$(BIN)/shapeyard copy "$(CATALOGUE)" $(BUCKET) \
 	  && exec $(BIN)/shapeyard run reconstruct --preset $(PRESET) --param source=$(BUCKET)'
 
 .PHONY: test

@@ -70,12 +70,24 @@ def _artifact_paths(value: Any) -> Iterator[Path]:
 def _is_whole(path: Path) -> bool:
     """Whether an output can be trusted: a file that is not empty, or a directory that says so of itself."""
     if path.is_file():
-        return path.stat().st_size > 0
+        return _is_whole_file(path)
     try:
         if (path / "dataset.json").is_file():
             read_info(path, content=True)
         else:
             check_model(path)  # models and evaluations write metrics.json last
     except DatasetError:
+        return False
+    return True
+
+
+def _is_whole_file(path: Path) -> bool:
+    """Figures are JSON; a page ends as pages do."""
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    if text.startswith("<"):
+        return text.endswith("</html>")
+    try:
+        json.loads(text)
+    except ValueError:
         return False
     return True

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -42,7 +41,10 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, o
     from pipelines.run import run_pipeline
 
     given = dict(_name_and_value(text) for text in params)
-    folder = run_pipeline(pipeline, preset_name, given, out, Console(stderr=True, highlight=False))
+    try:
+        folder = run_pipeline(pipeline, preset_name, given, out, Console(stderr=True, highlight=False))
+    except KeyboardInterrupt:
+        _fail("interrupted; the next run goes on from the last whole stage", 130)
     report = folder / "report.html"
     click.echo(os.path.relpath(report) if report.is_relative_to(Path.cwd()) else report)
 
@@ -103,7 +105,7 @@ def copy(source: str, target: str) -> None:
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(f"{source} → {target}", total=None)
         sent = copy_to_bucket(source, target, lambda done, total: progress.update(bar, completed=done, total=total))
-    console.print(f"{sent} files sent to {target}")
+    console.print(f"{sent} files sent to {target}", markup=False)
 
 
 @shapeyard.command()
@@ -122,9 +124,12 @@ def export(voxels: Path, folder: Path) -> None:
 def store(data: Path, command: tuple[str, ...]) -> None:
     """Run COMMAND with an object store of its own, which boto3 finds through the environment."""
     from pipelines.object_store import object_store
+    from pipelines.processes import signal_with_parent
 
     with object_store(data.resolve()) as environment:
-        child = subprocess.Popen(command, env={**os.environ, **environment})
+        child = subprocess.Popen(
+            command, env={**os.environ, **environment}, preexec_fn=lambda: signal_with_parent(signal.SIGTERM)
+        )
         # Ctrl-C reaches the command as well: it ends itself, and then the store goes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
@@ -149,15 +154,13 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; the next run goes on from the last whole stage", 130)
+        _fail("interrupted", 130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-            raise
         _fail(one_line(error), 1)
     sys.exit(status or 0)
 
 
-def _fail(message: str, status: int) -> Any:
+def _fail(message: str, status: int) -> NoReturn:
     click.echo(f"shapeyard: {message}", err=True)
     sys.exit(status)
 

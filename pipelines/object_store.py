@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -54,9 +55,12 @@ def object_store(data: Path) -> Iterator[dict[str, str]]:
              "filer.port.grpc", "s3.port.grpc")  # fmt: skip
     command = [_weed(), "server", "-s3", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}",
                "-master.volumeSizeLimitMB=256", "-volume.max=0", "-master.telemetry=false",
+               "-s3.port.iceberg=0", "-s3.port.lance=0",  # fixed ports otherwise: a second store would not start
+
                *(f"-{name}={port}" for name, port in zip(names, ports, strict=True))]  # fmt: skip
     with (data / "store.log").open("wb") as log:
-        store = start_group(command, env=os.environ, log=log)
+        # Killed with us and not asked: a graceful stop waits for clients that are gone as well.
+        store = start_group(command, env=os.environ, log=log, with_parent=signal.SIGKILL)
         try:
             _wait_until_ready(store, environment, data / "store.log")
             yield environment
@@ -96,7 +100,9 @@ def _wait_until_ready(store: subprocess.Popen[bytes], environment: dict[str, str
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if store.poll() is not None:
-            raise RunError(f"the object store ended at once with status {store.returncode} (log: {log})")
+            words = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("F")]
+            reason = words[-1] if words else f"status {store.returncode}"
+            raise RunError(f"the object store ended at once: {reason} (log: {log})")
         try:
             client.create_bucket(Bucket="ready")
         except ClientError as error:

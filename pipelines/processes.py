@@ -18,11 +18,13 @@ GRACE_S = 2.0
 """How long a group may take to end by itself; Ctrl-C has to be through within 5 seconds."""
 
 
-def start_group(command: Sequence[str], *, env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a command as the leader of a session of its own; it gets SIGTERM when its parent dies."""
+def start_group(
+    command: Sequence[str], *, env: Mapping[str, str], log: IO[bytes], with_parent: signal.Signals = signal.SIGTERM
+) -> subprocess.Popen[bytes]:
+    """Start a command as the leader of a session of its own; it gets the signal `with_parent` when its parent dies."""
     return subprocess.Popen(
         command, env=dict(env), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-        start_new_session=True, preexec_fn=_die_with_parent,
+        start_new_session=True, preexec_fn=lambda: signal_with_parent(with_parent),
     )  # fmt: skip
 
 
@@ -31,9 +33,9 @@ def end_group_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os.killpg(os.getpgrp(), signal.SIGKILL))
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to send this process SIGTERM when its parent ends, however that happens (Linux)."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def signal_with_parent(number: signal.Signals) -> None:
+    """Ask the kernel to send this process a signal when its parent ends, however that happens (Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def end_group(leader: subprocess.Popen[bytes]) -> None:

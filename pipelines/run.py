@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipelines.cache import drop_broken_entries, drop_unused_folders
 from pipelines.follow import Follower, Screen
@@ -52,12 +53,14 @@ def run_pipeline(name: str, preset_name: str, given: Mapping[str, str], out: Pat
     """
     ir = compile_pipeline(name)
     arguments = {**preset(name, preset_name), **parse_parameters(ir, given)}
+    if arguments.get("source") and "://" not in arguments["source"]:
+        arguments["source"] = str(Path(arguments["source"]).expanduser().resolve())  # it stands in every sample's row
     out = out.resolve()
     folder = out / f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}"
     with _only_run(out) as kfp:
         folder.mkdir()
         request = _write_request(ir, arguments, folder, kfp)
-        console.print(f"[bold]{name}[/] preset {preset_name}   log {_short(folder / 'log.txt')}")
+        console.print(f"[bold]{name}[/] preset {preset_name}   log {escape(_short(folder / 'log.txt'))}")
         started = time.monotonic()
         try:
             seconds = _follow(ir, request, folder, kfp, console)

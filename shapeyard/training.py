@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeyard.errors import require
+
 
 def endless_batches(count: int, batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Indices (batch_size,) below `count`, without end: each pass over the examples in a new order, none left out."""
@@ -31,5 +33,6 @@ def cosine_rate(step: int, steps: int, warmup: int = 0) -> float:
 
 
 def cores(workers: int) -> int:
-    """`workers`, or for 0 as many as the process may use."""
+    """`workers`, or for 0 as many as the process may use; raises `ParameterError` below 0."""
+    require(workers >= 0, f"expected workers of at least 0, got {workers}")
     return workers or len(os.sched_getaffinity(0))

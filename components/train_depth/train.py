@@ -66,6 +66,7 @@ def train_depth(
     for name, value in whole.items():
         require(value >= 1, f"expected {name} of at least 1, got {value}")
     require(learning_rate > 0, f"expected a learning_rate above 0, got {learning_rate}")
+    require(seed >= 0, f"expected seed of at least 0, got {seed}")
     torch.set_num_threads(cores(workers))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(seed)

@@ -83,6 +83,7 @@ def train_recgan(
     require(min(learning_rate, critic_learning_rate) > 0, "expected learning rates above 0")
     require(0 <= adversarial < 1, f"expected adversarial from 0 to below 1, got {adversarial}")
     halvings(input_resolution)
+    require(seed >= 0, f"expected seed of at least 0, got {seed}")
     torch.set_num_threads(cores(workers))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(seed)

@@ -1,7 +1,7 @@
 """The dataset contract: a directory that one stage writes and others read.
 
-    dataset.json      kind, contract version, counts, what made it, shard files with their sizes, skipped samples with
-                      their reasons; written last and atomically: where it stands, the dataset is whole
+    dataset.json      kind, contract version, counts, what made it, the other files with their sizes and hashes, skipped
+                      samples with their reasons; written last and atomically: where it stands, the dataset is whole
     samples.jsonl     one row a sample (see `Sample`)
     shard-000.h5      arrays, one group per sample id     (kinds other than meshes)
     shard-000.zip     files, one folder per sample id     (kind meshes)
@@ -201,7 +201,7 @@ class DatasetWriter:
                 "classes": dict(sorted(Counter(s.class_name for s in samples).items())),
                 "splits": {split: sum(s.split == split for s in samples) for split in SPLITS},
             },
-            "shards": {self._shard: describe_file(self.path / self._shard)},
+            "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir())},
             "attributes": self.attributes,
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
         }
@@ -316,20 +316,20 @@ def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
     """The dataset.json of a directory, after checking that the dataset is whole; with `content`, to the last byte.
 
     Raises:
-        DatasetError: if it is missing, cannot be read, is of another contract version, or a shard is not as long (with
+        DatasetError: if it is missing, cannot be read, is of another contract version, or a file is not as long (with
             `content`: not the same) as it was when it was written.
     """
     path = Path(path)
     try:
         info: dict[str, Any] = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
-        version, shards = info["contract_version"], info["shards"]
+        version, files = info["contract_version"], info["files"]
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a dataset, found no dataset.json (missing or never finished)") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path / 'dataset.json'}: not a valid dataset.json: {error!r}") from error
     if version != CONTRACT_VERSION:
         raise DatasetError(f"{path}: expected contract version {CONTRACT_VERSION}, got {version}")
-    for name, described in shards.items():
+    for name, described in files.items():
         check_file(path / name, described, content=content)
     return info
 

@@ -16,7 +16,9 @@ def referenced_files(path: Path) -> list[str]:
     """The relative names that an OBJ, MTL or glTF file mentions; none for other files or unreadable ones."""
     suffix = path.suffix.lower()
     if suffix == ".obj":
-        return [rest.strip() for keyword, rest in _statements(path) if keyword == "mtllib"]
+        # Several names may follow, and a name may hold blanks: both readings are tried.
+        names = [rest.strip() for keyword, rest in _statements(path) if keyword == "mtllib"]
+        return list(dict.fromkeys(name for text in names for name in (text, *text.split())))
     if suffix == ".mtl":
         names = [_texture_name(rest) for word, rest in _statements(path) if word.startswith(("map_", "bump", "disp"))]
         return [name for name in names if name]

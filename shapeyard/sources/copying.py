@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from shapeyard.sources.s3 import S3Source
+from shapeyard.sources.s3 import S3Source, md5
 from shapeyard.sources.source import open_source
 
 UPLOADS = 8
@@ -16,25 +16,28 @@ UPLOADS = 8
 def copy_to_bucket(source_uri: str, target_uri: str, progress: Callable[[int, int], None]) -> int:
     """Copy all files of a source to s3://bucket/prefix, making the bucket if need be; returns how many were sent.
 
-    A file whose object is already there with the same size is left alone; where the source knows no sizes (the
-    procedural catalogue), all files are sent, and the same content keeps its tag.
+    An object that is already there with the same content (by its tag, the MD5) is left alone.
     `progress` is called with (done, total).
     """
     source = open_source(source_uri)
     target = S3Source(target_uri)
     target.ensure_bucket()
-    there = {file.key: file.size for file in target.list_files()}
-    files = [file for file in source.list_files() if there.get(file.key) != file.size]
+    there = {file.key: file.etag for file in target.list_files()}
+    files = source.list_files()
+    sent = 0
     with tempfile.TemporaryDirectory(prefix="shapeyard-copy-") as scratch, ThreadPoolExecutor(UPLOADS) as pool:
 
-        def send(number: int) -> None:
+        def send(number: int) -> bool:
             path = Path(scratch) / str(number) / Path(files[number].key).name
             source.download(files[number], path)
-            target.upload(path, files[number].key)
+            new = there.get(files[number].key) != md5(path)
+            if new:
+                target.upload(path, files[number].key)
             path.unlink()
+            return new
 
         tasks = [pool.submit(send, number) for number in range(len(files))]
         for done, task in enumerate(as_completed(tasks), start=1):
-            task.result()
+            sent += task.result()
             progress(done, len(files))
-    return len(files)
+    return sent

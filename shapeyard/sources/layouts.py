@@ -38,7 +38,7 @@ class ListedObject:
     main: SourceFile
     """the mesh; what it refers to (materials, textures) is brought with it"""
     own_files: tuple[SourceFile, ...]
-    """all files that plainly belong to it: their tags make its fingerprint"""
+    """all files that may belong to it: their tags make its fingerprint"""
     up_axis: UpAxis
     source_split: Literal["train", "test"] | None = None
 
@@ -97,10 +97,17 @@ def _shapenet(files: Sequence[SourceFile]) -> list[ListedObject]:
 
 
 def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
-    companions: dict[str, list[SourceFile]] = {}
-    for file in files:
-        companions.setdefault(str(PurePosixPath(file.key).with_suffix("")), []).append(file)
     meshes = [file for file in files if _is_mesh(file.key)]
+    stems = {_stem(file.key) for file in meshes}
+    companions: dict[str, list[SourceFile]] = {}
+    shared: dict[str, list[SourceFile]] = {}
+    for file in files:
+        if not _is_mesh(file.key):
+            if _stem(file.key) in stems:
+                companions.setdefault(_stem(file.key), []).append(file)
+            else:  # a material or texture that any mesh of this folder, or of one above it, may use
+                for folder in PurePosixPath(file.key).parents:
+                    shared.setdefault(str(folder), []).append(file)
     taken: set[str] = set()
     listed = []
     for file in meshes:
@@ -111,10 +118,14 @@ def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
         if f"{class_name}/{name}" in taken:
             name = inside.replace(".", "-")
         taken.add(f"{class_name}/{name}")
-        own = [f for f in companions[str(path.with_suffix(""))] if f is file or not _is_mesh(f.key)]
+        own = [file, *companions.get(_stem(file.key), []), *shared.get(str(path.parent), [])]
         up_axis: UpAxis = "z" if path.suffix.lower() == ".stl" else "y"
         listed.append(ListedObject(f"{class_name}/{name}", class_name, file, tuple(own), up_axis))
     return listed
+
+
+def _stem(key: str) -> str:
+    return str(PurePosixPath(key).with_suffix(""))
 
 
 def _is_mesh(key: str) -> bool:

@@ -72,7 +72,7 @@ class S3Source:
         actual = part.stat().st_size
         if actual != file.size:
             raise SourceError(f"{self.uri}/{file.key}: expected {file.size} bytes, got {actual}")
-        if MD5_ETAG.fullmatch(file.etag) and _md5(part) != file.etag:
+        if MD5_ETAG.fullmatch(file.etag) and md5(part) != file.etag:
             raise SourceError(f"{self.uri}/{file.key}: checksum differs from the object's tag {file.etag}")
         part.replace(target)
 
@@ -117,6 +117,7 @@ def _config() -> Config:
     )
 
 
-def _md5(path: Path) -> str:
+def md5(path: Path) -> str:
+    """A file's MD5 in hexadecimal, which is what an object's tag is."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -52,8 +52,10 @@ def open_source(uri: str) -> Source:
     from shapeyard.sources.s3 import S3Source
 
     scheme, separator, rest = uri.partition("://")
+    if not uri:
+        raise SourceError("source: expected s3://, file://, procedural:// or a folder, got nothing")
     if not separator:
-        return FolderSource(Path(uri))
+        return FolderSource(Path(uri).expanduser())
     if scheme == "file":
         return FolderSource(Path(rest))
     if scheme == "s3":

@@ -71,6 +71,9 @@ def test_a_chain_of_single_stages(meshes: Path, tmp_path: Path) -> None:
         (("inspect", "/tmp"), 1, "expected a dataset, found no dataset.json"),
         (("run", "nonsense"), 1, "pipeline: expected one of"),
         (("run", "reconstruct", "--param", "views"), 1, "expected NAME=VALUE"),
+        (("plan", "--source", ""), 1, "got nothing"),
+        (("inspect", "/tmp/[/b]"), 1, "expected a dataset"),
+        (("fetch", "--shard", "{}", "--meshes", "/etc/passwd/x"), 1, "/etc/passwd"),
         (("nonsense",), 2, "No such command 'nonsense'"),
     ],
 )

@@ -107,6 +107,13 @@ def test_a_broken_dataset_json(tmp_path: Path, text: str) -> None:
         read_info(tmp_path / "a")
 
 
+def test_rows_cut_short(tmp_path: Path) -> None:
+    rows = write(tmp_path / "a", "cup/a", "cup/b") / "samples.jsonl"
+    rows.write_text(rows.read_text().splitlines(keepends=True)[0])
+    with pytest.raises(DatasetError, match=r"samples\.jsonl: expected"):
+        read_info(tmp_path / "a")
+
+
 def test_another_contract_version(tmp_path: Path) -> None:
     path = write(tmp_path / "a", "cup/a") / "dataset.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "contract_version": 99}))

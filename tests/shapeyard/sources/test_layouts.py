@@ -40,6 +40,14 @@ def test_one_folder_a_class() -> None:
     assert {f.key for f in objects["cup/x-y"].own_files} == {"cup/x/y.obj", "cup/x/y.mtl"}
 
 
+def test_what_meshes_share_belongs_to_each_of_them() -> None:
+    found = files("cup/a.obj", "cup/a.mtl", "cup/b.obj", "cup/textures/wood.png", "bed/c.obj", "all.mtl")
+    own = {o.id: {f.key for f in o.own_files} for o in group_objects(found, "classes")}
+    assert own["cup/a"] == {"cup/a.obj", "cup/a.mtl", "cup/textures/wood.png"}
+    assert own["cup/b"] == {"cup/b.obj", "cup/textures/wood.png"}
+    assert own["bed/c"] == {"bed/c.obj"}
+
+
 def test_the_same_name_with_two_endings_makes_two_objects() -> None:
     objects = group_objects(files("cup/a.obj", "cup/a.stl"), "classes")
     assert len({o.id for o in objects}) == 2

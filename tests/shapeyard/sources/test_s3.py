@@ -28,6 +28,8 @@ def test_copy_list_download(folder: Path, bucket: str, tmp_path: Path) -> None:
         source.download(file, tmp_path / "back" / file.key)
         assert (tmp_path / "back" / file.key).read_bytes() == (folder / file.key).read_bytes()
     assert copy_to_bucket(str(folder), uri, lambda done, total: None) == 0  # all there already
+    (folder / "cup/a.stl").write_bytes(b"cup/A.stl" * 10)  # as long, but changed
+    assert copy_to_bucket(str(folder), uri, lambda done, total: None) == 1
 
 
 def test_a_changed_object_is_not_taken_for_the_listed_one(folder: Path, bucket: str, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_an_endpoint_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert time.monotonic() - started < 30
 
 
-@pytest.mark.parametrize("uri", ["ftp://x/y", "s3://", "/no/such/folder"])
+@pytest.mark.parametrize("uri", ["ftp://x/y", "s3://", "/no/such/folder", ""])
 def test_no_source(uri: str) -> None:
     with pytest.raises(SourceError, match="expected"):
         open_source(uri)
