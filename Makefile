@@ -9,6 +9,7 @@ SEED ?= 0
 PRESET ?= small
 # Where pip finds torch's CPU build, e.g. https://download.pytorch.org/whl/cpu; empty: where it finds everything else.
 TORCH_INDEX ?=
+BLENDER_LIBRARIES := libgl1 libice6 libsm6 libx11-6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxrender1
 
 CATALOGUE := procedural://?objects=$(OBJECTS)&seed=$(SEED)&classes=$(CLASSES)
 BUCKET := s3://shapeyard/procedural-$(shell printf '%s' '$(CATALOGUE)' | cksum | cut -d' ' -f1)
@@ -45,6 +46,9 @@ $(VENV)/local: $(VENV)/python requirements/local.txt pyproject.toml
 	@echo "installing the pinned packages into $(VENV) (about 3.4 GB, once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements/local.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import bpy' >/dev/null 2>&1 || { \
+	  echo "Blender's module needs system libraries: $$($(BIN)/python -c 'import bpy' 2>&1 | tail -n 1)" >&2; \
+	  echo "on Debian: apt-get install $(BLENDER_LIBRARIES)" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/dev: $(VENV)/local requirements/dev.txt
