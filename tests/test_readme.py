@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 import trimesh
-from working_copy import working_copy
+from working_copy import outside_make, working_copy
 
 from components.cli import load_stage
 from components.images import STACK_OF_STAGE
@@ -51,7 +50,7 @@ def test_every_command(tmp_path: Path) -> None:
             made.export(path)
     script = "\n".join(block for block in BLOCKS if block != "make test\n")
     assert len(script.splitlines()) > 10
-    environment = {**os.environ, "PRESET": "tiny", "OBJECTS": "40", "PS1": ""}
+    environment = {**outside_make(), "PRESET": "tiny", "OBJECTS": "40", "PS1": ""}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=code,
@@ -71,7 +70,9 @@ def test_every_command(tmp_path: Path) -> None:
 def test_another_python_is_one_clear_line(tmp_path: Path) -> None:
     code = working_copy(tmp_path)
     (code / ".venv" / "python").unlink()
-    done = subprocess.run(["make", "run", "PYTHON=python2.7"], cwd=code, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "run", "PYTHON=python2.7"], cwd=code, env=outside_make(), capture_output=True, text=True
+    )
     assert done.returncode != 0
     assert done.stderr.startswith("expected Python 3.11 as python2.7, got: ")
     assert done.stderr.splitlines()[0].endswith("; say where it is: make PYTHON=…")

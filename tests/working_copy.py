@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -26,3 +27,8 @@ def working_copy(folder: Path) -> Path:
     for stamp in ("python", "local", "dev"):
         (code / ".venv" / stamp).touch()
     return code
+
+
+def outside_make() -> dict[str, str]:
+    """The environment without what `make test` hands down: a `make` in a test is a person's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}

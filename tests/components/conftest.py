@@ -25,11 +25,11 @@ class ShapeDatasets(NamedTuple):
 
 @pytest.fixture
 def write_shapes(tmp_path: Path) -> Callable[..., ShapeDatasets]:
-    """Write `count` shapes of two classes as renders and voxels; every fifth is val, the one after it test."""
+    """Write the shapes `start` to `count` of two classes as renders and voxels; every fourth is val, the next test."""
 
     def write(
         count: int = 10, views: int = 2, image_size: int = 32, resolution: int = 16, splits: Sequence[Split] = (),
-        folder: str = "shapes",
+        folder: str = "shapes", start: int = 0,
     ) -> ShapeDatasets:  # fmt: skip
         cycle = list(splits) or ["train", "train", "train", "val", "test"]
         paths = ShapeDatasets(tmp_path / folder / "renders", tmp_path / folder / "voxels")
@@ -37,7 +37,7 @@ def write_shapes(tmp_path: Path) -> Callable[..., ShapeDatasets]:
             DatasetWriter(paths.renders, "renders", "render", {}) as renders,
             DatasetWriter(paths.voxels, "voxels", "voxelize", {}) as voxels,
         ):
-            for index in range(count):
+            for index in range(start, count):
                 grid = _shape(index, resolution)
                 name = ("ball", "box")[index % 2]
                 sample = Sample(f"{name}/{index:04}", name, cycle[index % len(cycle)], f"test://{name}/{index}")  # type: ignore[arg-type]

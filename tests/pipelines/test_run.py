@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from working_copy import working_copy
+from working_copy import outside_make, working_copy
 
 from pipelines.processes import end_leftovers
 from shapeyard.contracts.progress import EVENTS_VARIABLE
@@ -46,7 +46,7 @@ class Project:
         """Start, as a shell would: in a process group of its own."""
         return subprocess.Popen(
             command or self.command(), cwd=self.code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env={**os.environ, "PRESET": "tiny", "OBJECTS": "54"},
+            start_new_session=True, env={**outside_make(), "PRESET": "tiny", "OBJECTS": "54"},
         )  # fmt: skip
 
     def processes(self) -> list[int]:
