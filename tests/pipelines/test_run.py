@@ -84,7 +84,7 @@ class Finished:
     def metrics(self) -> dict[str, object]:
         assert self.page, self.said
         metrics: dict[str, object] = json.loads((self.page.parent / "evaluation" / "metrics.json").read_text())
-        metrics.pop("files", None)
+        metrics.pop("seconds")
         return metrics
 
 
