@@ -23,6 +23,7 @@ def train_recgan(
     learning_rate: float = 1e-4,
     critic_learning_rate: float = 5e-5,
     adversarial: float = 0.2,
+    critic_start: int = 0,
     validate_every: int = 2000,
     seed: int = 0,
     workers: int = 0,
@@ -42,8 +43,9 @@ def train_recgan(
         steps: Batches to train on.
         batch_size: Views in a batch.
         learning_rate: Peak of the generator's schedule.
-        critic_learning_rate: Peak of the discriminator's schedule.
+        critic_learning_rate: The discriminator's, constant.
         adversarial: The discriminator's share of the generator's loss, 0 to 1; 0 for none.
+        critic_start: Steps before the discriminator joins in; with it a step takes three times as long.
         validate_every: Steps from one validation to the next.
         seed: Of the first weights and of the order.
         workers: Threads; 0 for all cores.
@@ -57,6 +59,6 @@ def train_recgan(
             [r.path for r in renders], depths.path, [v.path for v in voxels], model.path, reconstructions.path,
             input_resolution=input_resolution, width=width, bottleneck=bottleneck, steps=steps, batch_size=batch_size,
             learning_rate=learning_rate, critic_learning_rate=critic_learning_rate, adversarial=adversarial,
-            validate_every=validate_every, seed=seed, workers=workers,
+            critic_start=critic_start, validate_every=validate_every, seed=seed, workers=workers,
         )  # fmt: skip
         log_metrics(metrics, figures)

@@ -43,6 +43,7 @@ def train_recgan(
     learning_rate: float = 1e-4,
     critic_learning_rate: float = 5e-5,
     adversarial: float = 0.2,
+    critic_start: int = 0,
     validate_every: int = 2000,
     seed: int = 0,
     workers: int = 0,
@@ -64,8 +65,9 @@ def train_recgan(
         steps: batches to train on.
         batch_size: views in a batch.
         learning_rate: the generator's peak; it rises over the first steps and falls to 0 along a cosine.
-        critic_learning_rate: the discriminator's, on the same schedule.
+        critic_learning_rate: the discriminator's, constant.
         adversarial: the critic's share of the generator's loss, 0 to 1; at 0 there is no critic.
+        critic_start: steps before the critic joins in; with it a step takes three times as long.
         validate_every: steps from one validation to the next.
         seed: of the first weights and of the order.
         workers: threads; 0 for all cores.
@@ -82,6 +84,7 @@ def train_recgan(
         require(value >= 1, f"expected {name} of at least 1, got {value}")
     require(min(learning_rate, critic_learning_rate) > 0, "expected learning rates above 0")
     require(0 <= adversarial < 1, f"expected adversarial from 0 to below 1, got {adversarial}")
+    require(critic_start >= 0, f"expected critic_start of at least 0, got {critic_start}")
     halvings(input_resolution)
     require(seed >= 0, f"expected seed of at least 0, got {seed}")
     torch.set_num_threads(cores(workers))
@@ -109,13 +112,11 @@ def train_recgan(
     warmup = min(WARMUP_STEPS, steps // 5)
     optimizer = torch.optim.Adam(generator.parameters(), lr=learning_rate, betas=(0.9, 0.999))
     critic_optimizer = torch.optim.Adam(critic.parameters(), lr=critic_learning_rate, betas=(0.9, 0.999))
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(o, lambda step: cosine_rate(step, steps, warmup))
-        for o in ((optimizer, critic_optimizer) if adversarial else (optimizer,))
-    ]
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_rate(step, steps, warmup))
     best, best_step, best_weights = Agreement(-1.0, DEFAULT_THRESHOLD), steps, generator.state_dict()
     history: list[dict[str, float]] = []
-    losses: list[tuple[float, float]] = []
+    losses: list[float] = []
+    advantages: list[float] = []
     started, validating = time.monotonic(), 0.0
     batches = endless_batches(len(train), batch_size, rng)
     for step in range(1, steps + 1):
@@ -126,21 +127,23 @@ def train_recgan(
         made = logits.float().sigmoid()
         loss = occupancy_loss(logits.float(), shapes)
         require(bool(torch.isfinite(loss)), f"the loss is no longer finite at step {step}: lower learning_rate")
-        combined = loss
-        if adversarial:
+        combined, contested = loss, adversarial > 0 and step > critic_start
+        if contested:
             combined = (1 - adversarial) * loss - adversarial * critic.requires_grad_(False)(grids, made).mean()
         optimizer.zero_grad()
         combined.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        advantage = _train_critic(critic, critic_optimizer, grids, shapes, made.detach(), rng) if adversarial else 0.0
-        for schedule in schedules:
-            schedule.step()
-        losses.append((loss.item(), advantage))
-        report(step, steps, f"loss {losses[-1][0]:.4f}" + (f", val IoU {best.iou:.3f}" if best.iou >= 0 else ""))
+        schedule.step()
+        if contested:
+            advantages.append(_train_critic(critic, critic_optimizer, grids, shapes, made.detach(), rng))
+        losses.append(loss.item())
+        report(step, steps, f"loss {losses[-1]:.4f}" + (f", val IoU {best.iou:.3f}" if best.iou >= 0 else ""))
         if step % validate_every == 0 or step == steps:
-            means = np.mean(losses, axis=0)
-            row = {"step": step, "train_loss": means[0], **({"critic_advantage": means[1]} if adversarial else {})}
+            row = {"step": step, "train_loss": float(np.mean(losses))}
+            if advantages:
+                row["critic_advantage"] = float(np.mean(advantages))
             losses.clear()
+            advantages.clear()
             pause = time.monotonic()
             if len(val):
                 reached = agreement(generator, val, some, batch_size, half)
@@ -169,7 +172,7 @@ def train_recgan(
         "steps": steps,
         "pairs": len(train),
         "parameters": sum(p.numel() for p in generator.parameters()),
-        "critic_parameters": sum(p.numel() for p in critic.parameters()) if adversarial else 0,
+        "critic_parameters": sum(p.numel() for p in critic.parameters()) if adversarial and critic_start < steps else 0,
         "preparation_seconds": round(preparing, 2),
         "seconds": round(seconds, 2),
         "samples_per_second": round(steps * batch_size / (seconds - validating), 2),

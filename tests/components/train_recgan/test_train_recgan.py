@@ -182,6 +182,14 @@ def test_stage(write_shapes: Write, tmp_path: Path, adversarial: float) -> None:
     np.testing.assert_allclose(reconstructions.read("ball/0004", "canonical_from_cube")[1], one.canonical_from_cube)
 
 
+def test_the_critic_joins_in_late(write_shapes: Write, tmp_path: Path) -> None:
+    folders = write_shapes(count=5)
+    depths = write_true_depths(folders.renders, tmp_path / "depths")
+    settings = {**TINY, "steps": 8, "adversarial": 0.2, "critic_start": 5}
+    train_recgan([folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r", **settings)
+    assert ["critic_advantage" in row for row in read_history(tmp_path / "m")] == [False, True]
+
+
 def test_views_that_show_nothing(write_shapes: Write, tmp_path: Path) -> None:
     folders = write_shapes(splits=["train", "test"], count=4, views=2)
     images = Dataset([folders.renders], "renders")
@@ -218,6 +226,12 @@ def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
     places = ([folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r")
     with pytest.raises(DatasetError, match="training split"):
         train_recgan(*places, **TINY)
-    for name, value in {"input_resolution": 12, "batch_size": 0, "adversarial": 1.0, "learning_rate": 0.0}.items():
+    for name, value in {
+        "input_resolution": 12,
+        "batch_size": 0,
+        "adversarial": 1.0,
+        "critic_start": -1,
+        "learning_rate": 0.0,
+    }.items():
         with pytest.raises(ParameterError):
             train_recgan(*places, **{**TINY, name: value})
