@@ -34,15 +34,23 @@ def shapeyard() -> None:
 @click.argument("pipeline")
 @click.option("--preset", "preset_name", default="small", show_default=True, help="A file of pipelines/presets.")
 @click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="Replaces a value of the preset.")
-@click.option("--runner", type=click.Choice(["process"]), default="process", show_default=True, help="What runs it.")
+@click.option(
+    "--runner",
+    type=click.Choice(["process", "docker"]),
+    default="process",
+    show_default=True,
+    help="A process or a container a stage.",
+)
+@click.option("--network", default="", help="For containers: the engine's network that they join.")
 @click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where runs and the cache live.")
-def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, out: Path) -> None:  # noqa: ARG001
+def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, network: str, out: Path) -> None:
     """Run a pipeline on this machine and show where the report is."""
     from pipelines.run import run_pipeline
 
     given = dict(_name_and_value(text) for text in params)
     try:
-        folder = run_pipeline(pipeline, preset_name, given, out, Console(stderr=True, highlight=False))
+        console = Console(stderr=True, highlight=False)
+        folder = run_pipeline(pipeline, preset_name, given, out, console, runner=runner, network=network)
     except KeyboardInterrupt:
         _fail("interrupted; the next run goes on from the last whole stage", 130)
     report = folder / "report.html"
@@ -147,7 +155,7 @@ def _name_and_value(text: str) -> tuple[str, str]:
 def main() -> None:
     """Run the command line: one line for an expected error and status 1, status 130 after Ctrl-C."""
     try:
-        status = shapeyard(standalone_mode=False)
+        status = shapeyard(standalone_mode=False, prog_name="shapeyard")
     except ShapeyardError as error:
         _fail(one_line(error), 1)
     except click.ClickException as error:

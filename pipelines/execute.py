@@ -9,6 +9,7 @@ which the parent can end at any time; what it prints goes to the run's log, what
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from shapeyard.contracts.dataset import write_json
 
 
 def main(request_path: Path) -> None:
-    """Run the request: ir (file), arguments, pipeline_root, cache_root, workspace, outcome (file to write)."""
+    """Run the request.
+
+    It holds ir (file), arguments, pipeline_root, cache_root, workspace, outcome (file to write), and for containers the
+    settings that each of them gets, with the names of the environment variables to hand on.
+    """
     end_group_on_sigterm()
     request: dict[str, Any] = json.loads(request_path.read_text(encoding="utf-8"))
     local.init(
-        runner=local.SubprocessRunner(use_venv=False),
+        runner=_runner(request.get("settings")),
         pipeline_root=request["pipeline_root"],
         cache_root=request["cache_root"],
         workspace_root=request["workspace"],
@@ -34,6 +39,13 @@ def main(request_path: Path) -> None:
     run = pipeline(**request["arguments"])
     outputs = {name: value.path for name, value in run.outputs.items() if isinstance(value, dsl.Artifact)}
     write_json(Path(request["outcome"]), outputs)
+
+
+def _runner(settings: dict[str, Any] | None) -> local.SubprocessRunner | local.DockerRunner:
+    if settings is None:
+        return local.SubprocessRunner(use_venv=False)
+    environment = {name: os.environ[name] for name in settings["environment"]}
+    return local.DockerRunner(**{**settings, "environment": environment})
 
 
 if __name__ == "__main__":

@@ -12,10 +12,15 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from components.images import STACK_OF_STAGE
+from components.images import STACK_OF_STAGE, image
 
 ROOT = Path(__file__).resolve().parents[1]
 TAG_LENGTH = 16
+
+
+def local_image(stage: str) -> str:
+    """The name of a stage's image for this code, as `make images` tags it and as runs on this machine ask for it."""
+    return f"{image(stage).rpartition(':')[0]}:{content_tag(stage)}"
 
 
 def content_tag(stage: str) -> str:

@@ -81,7 +81,7 @@ def parse_parameters(ir: IR, given: Mapping[str, str]) -> dict[str, Any]:
 
 def stages_of(ir: IR) -> list[str]:
     """The stages that a pipeline calls, in the order of their names in `STACK_OF_STAGE`."""
-    named = {_stage_of_image(e["container"]["image"]) for e in _executors(ir).values()}
+    named = {stage_of_image(e["container"]["image"]) for e in _executors(ir).values()}
     return [stage for stage in STACK_OF_STAGE if stage in named]
 
 
@@ -116,7 +116,7 @@ def with_images(ir: IR, image_of_stage: Callable[[str], str]) -> IR:
     """The same pipeline with other images."""
     for executor in _executors(ir).values():
         container = executor["container"]
-        container["image"] = image_of_stage(_stage_of_image(container["image"]))
+        container["image"] = image_of_stage(stage_of_image(container["image"]))
     return ir
 
 
@@ -138,7 +138,8 @@ def _executors(ir: IR) -> dict[str, Any]:
     return executors
 
 
-def _stage_of_image(image: str) -> str:
+def stage_of_image(image: str) -> str:
+    """The stage whose image this is, whatever the registry, tag or digest."""
     return re.split("[:@]", image.rpartition("/")[2])[0].replace("-", "_")
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +19,10 @@ from typing import IO, Any
 from rich.console import Console
 from rich.markup import escape
 
+from pipelines import containers
 from pipelines.cache import drop_broken_entries, drop_unused_folders
 from pipelines.follow import Follower, Screen
-from pipelines.images import content_tag
+from pipelines.images import local_image
 from pipelines.ir import (
     IR,
     compile_pipeline,
@@ -30,6 +31,7 @@ from pipelines.ir import (
     preset,
     stages_behind,
     stages_in_loops,
+    stages_of,
     with_images,
     without_retries,
 )
@@ -41,11 +43,21 @@ from shapeyard.errors import RunError, one_line
 POLL_S = 0.1
 
 
-def run_pipeline(name: str, preset_name: str, given: Mapping[str, str], out: Path, console: Console) -> Path:
-    """Run a pipeline in this machine's processes; returns the run's folder.
+def run_pipeline(
+    name: str,
+    preset_name: str,
+    given: Mapping[str, str],
+    out: Path,
+    console: Console,
+    *,
+    runner: str = "process",
+    network: str = "",
+) -> Path:
+    """Run a pipeline on this machine; returns the run's folder.
 
     `given`: parameters as text, on top of the preset's. Everything lasting lies in `out`: `out/.kfp` holds what the
-    stages made and KFP's cache, `out/<name>` the log, the parameters, the report and links to the models.
+    stages made and KFP's cache, `out/<name>` the log, the parameters, the report and links to the models. `runner`:
+    process, or docker for a container a stage, which then joins the engine's network `network`.
 
     Raises:
         RunError: if a stage fails; says which one, why, and where the log is.
@@ -58,17 +70,22 @@ def run_pipeline(name: str, preset_name: str, given: Mapping[str, str], out: Pat
     out = out.resolve()
     folder = out / f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}"
     with _only_run(out) as kfp:
+        events = kfp / "events" / folder.name
+        settings = _container_settings(ir, arguments, out, events, network) if runner == "docker" else None
         folder.mkdir()
-        request = _write_request(ir, arguments, folder, kfp)
+        request = _write_request(ir, arguments, folder, kfp, settings)
         console.print(f"[bold]{name}[/] preset {preset_name}   log {escape(_short(folder / 'log.txt'))}")
         started = time.monotonic()
         try:
-            seconds = _follow(ir, request, folder, kfp, console)
+            seconds = _follow(ir, request, folder, events, console, in_containers=settings is not None)
         finally:
             drop_broken_entries(kfp / "cache")
-            shutil.rmtree(kfp / "events" / folder.name, ignore_errors=True)
+            shutil.rmtree(events, ignore_errors=True)
         total = round(time.monotonic() - started, 1)
-        write_json(folder / "run.json", {"pipeline": name, "preset": preset_name, "seconds": total, "stages": seconds})
+        write_json(
+            folder / "run.json",
+            {"pipeline": name, "preset": preset_name, "runner": runner, "seconds": total, "stages": seconds},
+        )
         _link_outputs(folder)
         _link_latest(folder)
     console.print(f"[green]done[/] in {total:.0f} s")
@@ -98,8 +115,18 @@ def _only_run(out: Path) -> Iterator[Path]:
         yield kfp
 
 
-def _write_request(ir: IR, arguments: Mapping[str, Any], folder: Path, kfp: Path) -> Path:
-    ir = without_retries(with_images(ir, lambda stage: f"shapeyard/{stage.replace('_', '-')}:{content_tag(stage)}"))
+def _container_settings(ir: IR, arguments: Mapping[str, Any], out: Path, events: Path, network: str) -> dict[str, Any]:
+    """What every container gets, once it is sure that there is an engine, and an image for each stage."""
+    client = containers.engine()
+    containers.remove_containers(client, containers.OUT_LABEL, str(out))  # of a run that was killed
+    containers.check_images(client, {stage: local_image(stage) for stage in stages_of(ir)})
+    return containers.run_settings(client, out, events.name, events, arguments.get("source", ""), network)
+
+
+def _write_request(
+    ir: IR, arguments: Mapping[str, Any], folder: Path, kfp: Path, settings: Mapping[str, Any] | None
+) -> Path:
+    ir = without_retries(with_images(ir, local_image))
     (folder / "pipeline.yaml").write_text(dump(ir), encoding="utf-8")
     write_json(folder / "parameters.json", dict(arguments))
     request = {
@@ -110,39 +137,48 @@ def _write_request(ir: IR, arguments: Mapping[str, Any], folder: Path, kfp: Path
         "workspace": str(folder / "workspace"),
         "outcome": str(folder / "outputs.json"),
     }
+    if settings is not None:
+        (folder / "workspace").mkdir()  # Docker would make it, as root
+        request["settings"] = {**settings, "environment": sorted(settings["environment"])}  # no secret into a file
     write_json(folder / "request.json", request)
     return folder / "request.json"
 
 
-def _follow(ir: IR, request: Path, folder: Path, kfp: Path, console: Console) -> dict[str, float]:
+def _follow(
+    ir: IR, request: Path, folder: Path, events: Path, console: Console, *, in_containers: bool
+) -> dict[str, float]:
     """Start the child and draw it until it ends; end it when we are told to. Returns each stage's seconds."""
-    events = kfp / "events" / folder.name
     events.mkdir()
     follower = Follower(events, stages_behind(ir), stages_in_loops(ir))
     environment = {**os.environ, EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "pipelines.execute", str(request)]
-    with (folder / "log.txt").open("ab") as log, _sigterm_as_interrupt():
+    client = containers.engine() if in_containers else None
+    watching = containers.Watch(client, events.name, follower.stages) if client else nullcontext()
+    with (folder / "log.txt").open("ab") as log, _sigterm_as_interrupt(), watching as watch:
         child = start_group(command, env=environment, log=log)
         try:
             with Screen(follower, console) as screen:
-                status = _wait(child, follower, screen)
+                status = _wait(child, follower, screen, watch)
                 follower.update()
                 screen.draw(over=True, succeeded=status == 0)
         finally:
             end_group(child)
-    if status != 0 or not (folder / "outputs.json").is_file():
-        stage, reason = follower.failure() or ("kfp", _last_words(folder / "log.txt"))
+            if client:
+                containers.remove_containers(client, containers.RUN_LABEL, events.name)
+    failure = follower.failure() or (next(iter(watch.failures.items()), None) if watch else None)
+    if failure or status != 0 or not (folder / "outputs.json").is_file():
+        stage, reason = failure or ("kfp", _last_words(folder / "log.txt"))
         raise RunError(f"{stage} failed: {reason} (log: {_short(folder / 'log.txt')})")
     return {name: round(stage.seconds(), 1) for name, stage in follower.stages.items()}
 
 
-def _wait(child: subprocess.Popen[bytes], follower: Follower, screen: Screen) -> int:
+def _wait(child: subprocess.Popen[bytes], follower: Follower, screen: Screen, watch: containers.Watch | None) -> int:
     """Until the child ends, or a stage has failed: kfp.local would still run the shards that wait."""
     while (status := child.poll()) is None:
         follower.update()
         screen.draw()
         failed = any(task.error for stage in follower.stages.values() for task in stage.tasks.values())
-        if failed:
+        if failed or (watch and watch.failures):
             return 1
         time.sleep(POLL_S)
     return status

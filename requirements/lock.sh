@@ -1,8 +1,18 @@
 #!/bin/sh
 # Resolves everything once (dev.in), then cuts each stack's lock out of that one resolution, so that all stacks agree.
-# Needs uv. torch's CPU build is chosen where pip finds it (see README); the lock names the version alone.
+# Needs uv, and torch's CPU build where uv finds it: UV_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or
+# UV_FIND_LINKS=FOLDER. The locks name torch's version alone and allow both builds, by their hashes.
 set -eu
 cd "$(dirname "$0")"
-compile() { uv pip compile --quiet --python-version 3.11 --no-header --no-annotate "$@"; sed -i 's/^torch==\([0-9.]*\)+cpu/torch==\1/' "$3"; }
-compile dev.in -o dev.txt
-for stack in base blender torch tensorflow local; do compile "$stack.in" -o "$stack.txt" -c dev.txt; done
+scratch=$(mktemp -d)
+trap 'rm -r "$scratch"' EXIT
+compile() { uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --generate-hashes "$@"; }
+sed -n 's/^torch==.*/&+cpu/p' torch.in >"$scratch/cpu.txt"
+compile dev.in -o dev.txt -c "$scratch/cpu.txt"
+for stack in base blender torch tensorflow containers local; do compile "$stack.in" -o "$stack.txt" -c dev.txt; done
+# The GPU builds of two stacks: torch as PyPI has it, and its hashes beside the CPU build's in the other locks.
+sed -n '/+cpu/d; /^tensorflow-cpu=/d; s/^\([^ ]*==[^ ]*\).*/\1/p' dev.txt >"$scratch/same.txt"
+unset UV_FIND_LINKS UV_EXTRA_INDEX_URL
+for stack in torch-cuda tensorflow-cuda; do compile "$stack.in" -o "$stack.txt" -c "$scratch/same.txt"; done
+sed -n '/^torch==/,/[^\\]$/p' torch-cuda.txt | sed '1d; $s/$/ \\/' >"$scratch/hashes.txt"
+for lock in dev torch local; do sed -i -e "/^torch==/{s/+cpu//; r $scratch/hashes.txt" -e '}' "$lock.txt"; done

@@ -1,0 +1,36 @@
+# render
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE}
+
+# What Blender's module loads from the system.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgl1 libice6 libsm6 libx11-6 libxext6 libxfixes3 libxi6 libxkbcommon0 \
+       libxrender1 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
+
+RUN --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=bind,source=requirements,target=/requirements \
+    --mount=type=bind,source=docker/wheels,target=/wheels \
+    python3 -m venv /opt/shapeyard \
+    && /opt/shapeyard/bin/pip install --require-hashes --find-links /wheels \
+       --requirement /requirements/blender.txt \
+    && /opt/shapeyard/bin/pip uninstall --yes pip
+
+ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp USER=shapeyard \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
+RUN --mount=type=bind,target=/context \
+    mkdir /app \
+    && cp -r /context/shapeyard /context/components /context/pipelines /app \
+    && cp /context/docker/bin/* /opt/shapeyard/bin/ \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /app
+
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["entrypoint"]
+CMD ["shapeyard", "--help"]
+ARG VERSION REVISION
+LABEL org.opencontainers.image.title=shapeyard/blender \
+      org.opencontainers.image.source=https://github.com/shapeyard/shapeyard \
+      org.opencontainers.image.version=${VERSION} \
+      org.opencontainers.image.revision=${REVISION}
