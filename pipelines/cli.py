@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -55,6 +55,39 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, n
         _fail("interrupted; the next run goes on from the last whole stage", 130)
     report = folder / "report.html"
     click.echo(os.path.relpath(report) if report.is_relative_to(Path.cwd()) else report)
+
+
+@shapeyard.command()
+@click.argument("pipeline")
+@click.option("--preset", "preset_name", default="small", show_default=True, help="A file of pipelines/presets.")
+@click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="Replaces a value of the preset.")
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    envvar=["KF_PIPELINES_ENDPOINT", "KFP_ENDPOINT"],
+    show_envvar=True,
+    help="Of Kubeflow Pipelines.  [default: the cluster that kubectl is set to]",
+)
+@click.option(
+    "--token", envvar="KFP_EXISTING_TOKEN", show_envvar=True, help="A bearer token; others see it less in the variable."
+)
+@click.option("--namespace", envvar="KFP_NAMESPACE", show_envvar=True, help="Yours, where several people share it.")
+@click.option("--experiment", default="Default", show_default=True, help="The experiment that the run belongs to.")
+@click.option("--create-experiment", is_flag=True, help="Make the experiment if it does not exist.")
+@click.option("--run-name", help="What the run is called.  [default: pipeline, preset and time]")
+@click.option("--service-account", metavar="NAME", help="What the stages run as.  [default: the deployment's]")
+@click.option("--wait", is_flag=True, help="Stay until the run ends; exit with 1 unless it succeeded.")
+def submit(pipeline: str, preset_name: str, params: tuple[str, ...], wait: bool, **where: Any) -> None:
+    """Run a pipeline on a cluster and show the run's id and page."""
+    from pipelines.submit import submit as submit_pipeline
+
+    run = submit_pipeline(pipeline, preset_name, dict(_name_and_value(text) for text in params), **where)
+    click.echo(f"{run.id} {run.url}")
+    if wait:
+        try:
+            run.wait(Console(stderr=True, highlight=False))
+        except KeyboardInterrupt:
+            _fail("interrupted; the run goes on", 130)
 
 
 @shapeyard.command("compile")

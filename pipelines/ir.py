@@ -26,7 +26,10 @@ def pipeline_names() -> list[str]:
 
 
 def compile_pipeline(name: str) -> IR:
-    """Compile a pipeline, with the release images.
+    """Compile a pipeline, with the release images and with the values of the preset `small` as defaults.
+
+    So the committed YAML runs as it is, given a source. The defaults are the pipeline's, which the API server fills in
+    itself; every stage is still given every parameter.
 
     Raises:
         ParameterError: if there is no such pipeline.
@@ -37,7 +40,12 @@ def compile_pipeline(name: str) -> IR:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(path))
-        return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        ir: IR = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    inputs = ir[0]["root"]["inputDefinitions"]["parameters"]
+    for parameter, value in preset(name, "small").items():
+        if parameter in inputs and parameter != "source":
+            inputs[parameter].update(defaultValue=value, isOptional=True)
+    return ir
 
 
 def preset(pipeline: str, name: str) -> dict[str, Any]:
@@ -83,6 +91,17 @@ def stages_of(ir: IR) -> list[str]:
     """The stages that a pipeline calls, in the order of their names in `STACK_OF_STAGE`."""
     named = {stage_of_image(e["container"]["image"]) for e in _executors(ir).values()}
     return [stage for stage in STACK_OF_STAGE if stage in named]
+
+
+def task_names(ir: IR) -> set[str]:
+    """The names of the tasks that run a stage, in loops as well, as a cluster shows them."""
+    components = ir[0]["components"]
+    return {
+        name
+        for component in (ir[0]["root"], *components.values())
+        for name, task in component.get("dag", {}).get("tasks", {}).items()
+        if "executorLabel" in components[task["componentRef"]["name"]]
+    }
 
 
 def stages_in_loops(ir: IR) -> set[str]:

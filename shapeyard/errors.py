@@ -7,7 +7,8 @@
     │   └── MeshError         a mesh that cannot be used: unreadable, empty, not finite, too large
     ├── DatasetError          a dataset or model artifact that is missing, broken or of another kind
     ├── TooManySkippedError   more samples were skipped than the stage allows
-    └── RunError              a pipeline run that failed; names the stage, the reason and the log
+    ├── RunError              a pipeline run that failed; names the stage, the reason and the log
+    └── SubmitError           a cluster that cannot be reached, or refuses; names its endpoint
 
 A message says what was expected, what came, and where.
 """
@@ -45,6 +46,10 @@ class TooManySkippedError(ShapeyardError):
 
 class RunError(ShapeyardError):
     """A pipeline run that failed."""
+
+
+class SubmitError(ShapeyardError):
+    """A cluster that cannot be reached, or refuses."""
 
 
 def require(condition: bool, message: str) -> None:

@@ -15,6 +15,7 @@ from pipelines.ir import (
     pipeline_names,
     preset,
     stages_of,
+    task_names,
     with_images,
 )
 from shapeyard.errors import ParameterError
@@ -37,6 +38,19 @@ def test_a_preset_gives_every_parameter_and_no_other(path: Path) -> None:
     for parameter, value in values.items():
         assert type(value) is python[types[parameter]], f"{parameter}: {value!r}"
     assert len(str(values)) < 10_000  # the API server's limit for all parameters of a run
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_the_defaults_are_the_preset_small_without_its_source(name: str) -> None:
+    inputs = compile_pipeline(name)[0]["root"]["inputDefinitions"]["parameters"]
+    optional = {parameter: spec["defaultValue"] for parameter, spec in inputs.items() if spec.get("isOptional")}
+    assert "defaultValue" not in inputs["source"]
+    assert {**optional, "source": preset(name, "small")["source"]} == preset(name, "small")
+
+
+def test_task_names_are_those_of_the_stages() -> None:
+    ir = compile_pipeline("reconstruct")
+    assert task_names(ir) == {stage.replace("_", "-") for stage in stages_of(ir)}
 
 
 @pytest.mark.parametrize("name", pipeline_names())
