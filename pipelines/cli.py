@@ -19,6 +19,7 @@ from shapeyard import __version__
 from shapeyard.errors import ParameterError, ShapeyardError, one_line
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group(cls=StageGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -76,12 +77,18 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, n
 @click.option("--create-experiment", is_flag=True, help="Make the experiment if it does not exist.")
 @click.option("--run-name", help="What the run is called.  [default: pipeline, preset and time]")
 @click.option("--service-account", metavar="NAME", help="What the stages run as.  [default: the deployment's]")
+@click.option("--images", "lock", type=FILE, help="Take the images by the digests that `make images` wrote.")
 @click.option("--wait", is_flag=True, help="Stay until the run ends; exit with 1 unless it succeeded.")
-def submit(pipeline: str, preset_name: str, params: tuple[str, ...], wait: bool, **where: Any) -> None:
+def submit(
+    pipeline: str, preset_name: str, params: tuple[str, ...], lock: Path | None, wait: bool, **where: Any
+) -> None:
     """Run a pipeline on a cluster and show the run's id and page."""
+    from pipelines.image_lock import locked_images
     from pipelines.submit import submit as submit_pipeline
 
-    run = submit_pipeline(pipeline, preset_name, dict(_name_and_value(text) for text in params), **where)
+    given = dict(_name_and_value(text) for text in params)
+    image_of_stage = locked_images(lock) if lock else None
+    run = submit_pipeline(pipeline, preset_name, given, image_of_stage=image_of_stage, **where)
     click.echo(f"{run.id} {run.url}")
     if wait:
         try:
@@ -93,17 +100,45 @@ def submit(pipeline: str, preset_name: str, params: tuple[str, ...], wait: bool,
 @shapeyard.command("compile")
 @click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 @click.option("--out", type=FOLDER, help="Where the YAML goes.  [default: pipelines/compiled]")
-def compile_command(pipelines: tuple[str, ...], out: Path | None) -> None:
-    """Compile pipelines to KFP's YAML; all of them if none is named."""
+@click.option("--images", "lock", type=FILE, help="Take the images by the digests that `make images` wrote.")
+def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | None) -> None:
+    """Compile pipelines to KFP's YAML; all of them if none is named, and then docker/compose.yaml as well."""
+    from components.images import image
+    from pipelines.compose import write_compose_files
+    from pipelines.image_lock import locked_images
     from pipelines.ir import FOLDER as PIPELINES
-    from pipelines.ir import compile_pipeline, dump, pipeline_names
+    from pipelines.ir import compile_pipeline, dump, pipeline_names, with_images
 
-    out = out or PIPELINES / "compiled"
-    out.mkdir(parents=True, exist_ok=True)
+    image_of_stage = locked_images(lock) if lock else image
+    folder = out or PIPELINES / "compiled"
+    folder.mkdir(parents=True, exist_ok=True)
     for name in pipelines or pipeline_names():
-        path = out / f"{name}.yaml"
-        path.write_text(dump(compile_pipeline(name)), encoding="utf-8")
+        path = folder / f"{name}.yaml"
+        path.write_text(dump(with_images(compile_pipeline(name), image_of_stage)), encoding="utf-8")
         click.echo(path)
+    if not pipelines and not out:
+        for path in write_compose_files():
+            click.echo(path)
+
+
+@shapeyard.command()
+@click.argument("stages", nargs=-1, metavar="[STAGE]...")
+@click.option("--gpu", is_flag=True, help="With the GPU builds of torch and TensorFlow.")
+@click.option("--base", help="The image to start from.  [default: python:3.11-slim-bookworm]")
+@click.option("--torch-index", help="Where torch's CPU build is found; nothing: in docker/wheels.")
+@click.option("--registry", help="Where to push the images, such as registry.example.org/team.")
+@click.option("--lock", type=FILE, default=Path("images.lock.yaml"), show_default=True, help="Where the digests go.")
+def images(stages: tuple[str, ...], lock: Path, **settings: Any) -> None:
+    """Build the stages' images, all of them if none is named, and write their digests down."""
+    from pipelines.build import build_images, print_images
+    from pipelines.image_lock import write_lock
+
+    names = [stage.replace("-", "_") for stage in stages]
+    if unknown := [name for name in names if name not in STACK_OF_STAGE]:
+        raise ParameterError(f"stage: expected some of {', '.join(STACK_OF_STAGE)}, got {', '.join(unknown)}")
+    built = build_images(names or list(STACK_OF_STAGE), **{k: v for k, v in settings.items() if v is not None})
+    write_lock(lock, built)
+    print_images(built, Console(highlight=False))
 
 
 @shapeyard.command("list")

@@ -1,0 +1,136 @@
+"""Build the images of the stages: one a stack by its Dockerfile, and on top of it a name and a default command a stage."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import docker
+from docker.errors import APIError, DockerException
+from rich.console import Console
+from rich.table import Table
+
+from components.images import STACK_OF_STAGE, image
+from pipelines.containers import engine
+from pipelines.image_lock import BuiltImage
+from pipelines.images import ROOT, TAG_LENGTH, local_image
+from shapeyard import __version__
+from shapeyard.errors import RunError, one_line
+
+BUILDKIT_BUILT_IN_BEFORE = 23
+"""From this version on Docker's client builds with BuildKit only where its plugin buildx is installed."""
+GPU_LOCKS = {"torch": "torch-cuda", "tensorflow": "tensorflow-cuda"}
+
+
+def build_images(
+    stages: Sequence[str], *, gpu: bool = False, base: str = "", torch_index: str = "", registry: str = ""
+) -> list[BuiltImage]:
+    """Build the images of `stages`; BuildKit decides what has changed.
+
+    `gpu`: the GPU builds of torch and TensorFlow. `base`: another base image. `torch_index`: where torch's CPU build is
+    found beside the package index and docker/wheels. `registry`: where to push them, such as localhost:5000.
+
+    Raises:
+        RunError: without an engine, or if a build or a push fails.
+    """
+    client = engine()
+    command = [_docker_with_buildkit(), "build", "--build-arg", f"VERSION={__version__}", "--build-arg",
+               f"REVISION={_revision()}"]  # fmt: skip
+    if base:
+        command += ["--build-arg", f"BASE={base}"]
+    for stack in dict.fromkeys(STACK_OF_STAGE[stage] for stage in stages):
+        arguments = {"torch": [f"TORCH_INDEX={torch_index}"]}.get(stack, []) if not gpu else ["TORCH_INDEX="]
+        if gpu and stack in GPU_LOCKS:
+            arguments.append(f"LOCK={GPU_LOCKS[stack]}")
+        given = [word for argument in arguments for word in ("--build-arg", argument)]
+        _build([*command, *given, "--file", f"docker/{stack}.Dockerfile", "--tag", _stack_image(stack), "."], stack)
+    built = []
+    for stage in stages:
+        name = image(stage)
+        word = stage.replace("_", "-")
+        lines = f'FROM {_stack_image(STACK_OF_STAGE[stage])}\nCMD ["{word}", "--help"]\n'
+        lines += f'LABEL org.opencontainers.image.title="shapeyard/{word}"\n'
+        _build([*command, "--quiet", "--tag", name, "--tag", local_image(stage), "-"], stage, lines)
+        built.append(_push(client, stage, name, registry) if registry else _built(client, stage, name))
+        _remove_old_tags(client, stage)
+    return built
+
+
+def _build(command: Sequence[str], what: str, dockerfile: str = "") -> None:
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    quiet = subprocess.DEVNULL if dockerfile else None
+    done = subprocess.run(command, cwd=ROOT, env=environment, input=dockerfile, text=True, stdout=quiet, check=False)
+    if done.returncode:
+        raise RunError(f"{what}: the image could not be built (status {done.returncode}; the reason stands above)")
+
+
+def _built(client: docker.DockerClient, stage: str, name: str) -> BuiltImage:
+    there = client.images.get(name)
+    return BuiltImage(stage, name, there.attrs["Size"], there.id, pushed=False)
+
+
+def _push(client: docker.DockerClient, stage: str, name: str, registry: str) -> BuiltImage:
+    repository, tag = f"{registry}/{name}".rsplit(":", 1)
+    there = client.images.get(name)
+    try:
+        there.tag(repository, tag)
+        answers = client.images.push(repository, tag, stream=True, decode=True)
+        errors = [answer["error"] for answer in answers if "error" in answer]
+    except (APIError, DockerException) as error:
+        errors = [one_line(error)]
+    if errors:
+        raise RunError(f"{repository}:{tag} could not be pushed: {errors[0]}")
+    there.reload()
+    (digest,) = [d for d in there.attrs["RepoDigests"] if d.startswith(f"{repository}@")]
+    return BuiltImage(stage, f"{repository}:{tag}", there.attrs["Size"], digest.partition("@")[2], pushed=True)
+
+
+def _remove_old_tags(client: docker.DockerClient, stage: str) -> None:
+    """Untag what earlier code was built into; a run that still uses it keeps it."""
+    current = local_image(stage)
+    repository = current.rpartition(":")[0]
+    for there in client.images.list(repository):
+        for tag in there.tags:
+            if re.fullmatch(rf"{re.escape(repository)}:[0-9a-f]{{{TAG_LENGTH}}}", tag) and tag != current:
+                client.images.remove(tag, noprune=False)
+
+
+def print_images(built: Sequence[BuiltImage], console: Console) -> None:
+    """The table that `make images` shows."""
+    table = Table("image", "size", "digest")
+    for there in built:
+        table.add_row(there.name, f"{there.size_bytes / 1e9:.2f} GB", there.digest[: len("sha256:") + 12])
+    console.print(table)
+
+
+def _stack_image(stack: str) -> str:
+    return f"shapeyard/{stack}:{__version__}"
+
+
+def _revision() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _docker_with_buildkit() -> str:
+    """The first Docker client on the PATH that can build with BuildKit.
+
+    Raises:
+        RunError: if there is none.
+    """
+    for folder in os.get_exec_path():
+        found = shutil.which("docker", path=folder)
+        if found and _has_buildkit(found):
+            return found
+    raise RunError("expected a Docker client with BuildKit (its plugin buildx), found none on the PATH")
+
+
+def _has_buildkit(client: str) -> bool:
+    if subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode == 0:
+        return True
+    version = subprocess.run([client, "--version"], capture_output=True, text=True, check=False).stdout
+    major = re.search(r"version (\d+)\.", version)
+    return major is not None and int(major[1]) < BUILDKIT_BUILT_IN_BEFORE
