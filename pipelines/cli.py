@@ -40,7 +40,7 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, o
     """Run a pipeline on this machine and show where the report is."""
     from pipelines.run import run_pipeline
 
-    given = dict(_name_and_value(text) for text in params)
+    given = dict(_name_and_value("--param", text) for text in params)
     try:
         folder = run_pipeline(pipeline, preset_name, given, out, Console(stderr=True, highlight=False))
     except KeyboardInterrupt:
@@ -52,16 +52,19 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, o
 @shapeyard.command("compile")
 @click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 @click.option("--out", type=FOLDER, help="Where the YAML goes.  [default: pipelines/compiled]")
-def compile_command(pipelines: tuple[str, ...], out: Path | None) -> None:
+@click.option("--node", "nodes", multiple=True, metavar="LABEL=VALUE", help="Train on nodes with this label.")
+def compile_command(pipelines: tuple[str, ...], out: Path | None, nodes: tuple[str, ...]) -> None:
     """Compile pipelines to KFP's YAML; all of them if none is named."""
     from pipelines.ir import FOLDER as PIPELINES
-    from pipelines.ir import compile_pipeline, dump, pipeline_names
+    from pipelines.ir import compile_pipeline, dump, on_accelerator_nodes, pipeline_names
 
+    labels = dict(_name_and_value("--node", text) for text in nodes)
     out = out or PIPELINES / "compiled"
     out.mkdir(parents=True, exist_ok=True)
     for name in pipelines or pipeline_names():
         path = out / f"{name}.yaml"
-        path.write_text(dump(compile_pipeline(name)), encoding="utf-8")
+        ir = compile_pipeline(name)
+        path.write_text(dump(on_accelerator_nodes(ir, labels) if labels else ir), encoding="utf-8")
         click.echo(path)
 
 
@@ -137,10 +140,10 @@ def store(data: Path, command: tuple[str, ...]) -> None:
     raise SystemExit(status if status >= 0 else 128 - status)
 
 
-def _name_and_value(text: str) -> tuple[str, str]:
+def _name_and_value(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise ParameterError(f"--param {text}: expected NAME=VALUE")
+        raise ParameterError(f"{option} {text}: expected NAME=VALUE")
     return name, value
 
 
