@@ -48,7 +48,7 @@ def run(pipeline: str, preset_name: str, params: tuple[str, ...], runner: str, n
     """Run a pipeline on this machine and show where the report is."""
     from pipelines.run import run_pipeline
 
-    given = dict(_name_and_value(text) for text in params)
+    given = dict(_name_and_value("--param", text) for text in params)
     try:
         console = Console(stderr=True, highlight=False)
         folder = run_pipeline(pipeline, preset_name, given, out, console, runner=runner, network=network)
@@ -86,7 +86,7 @@ def submit(
     from pipelines.image_lock import locked_images
     from pipelines.submit import submit as submit_pipeline
 
-    given = dict(_name_and_value(text) for text in params)
+    given = dict(_name_and_value("--param", text) for text in params)
     image_of_stage = locked_images(lock) if lock else None
     run = submit_pipeline(pipeline, preset_name, given, image_of_stage=image_of_stage, **where)
     click.echo(f"{run.id} {run.url}")
@@ -101,20 +101,23 @@ def submit(
 @click.argument("pipelines", nargs=-1, metavar="[PIPELINE]...")
 @click.option("--out", type=FOLDER, help="Where the YAML goes.  [default: pipelines/compiled]")
 @click.option("--images", "lock", type=FILE, help="Take the images by the digests that `make images` wrote.")
-def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | None) -> None:
+@click.option("--node", "nodes", multiple=True, metavar="LABEL=VALUE", help="Train on nodes with this label.")
+def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | None, nodes: tuple[str, ...]) -> None:
     """Compile pipelines to KFP's YAML; all of them if none is named, and then docker/compose.yaml as well."""
     from components.images import image
     from pipelines.compose import write_compose_files
     from pipelines.image_lock import locked_images
     from pipelines.ir import FOLDER as PIPELINES
-    from pipelines.ir import compile_pipeline, dump, pipeline_names, with_images
+    from pipelines.ir import compile_pipeline, dump, on_accelerator_nodes, pipeline_names, with_images
 
     image_of_stage = locked_images(lock) if lock else image
+    labels = dict(_name_and_value("--node", text) for text in nodes)
     folder = out or PIPELINES / "compiled"
     folder.mkdir(parents=True, exist_ok=True)
     for name in pipelines or pipeline_names():
         path = folder / f"{name}.yaml"
-        path.write_text(dump(with_images(compile_pipeline(name), image_of_stage)), encoding="utf-8")
+        ir = with_images(compile_pipeline(name), image_of_stage)
+        path.write_text(dump(on_accelerator_nodes(ir, labels) if labels else ir), encoding="utf-8")
         click.echo(path)
     if not pipelines and not out:
         for path in write_compose_files():
@@ -213,10 +216,10 @@ def store(data: Path, command: tuple[str, ...]) -> None:
     raise SystemExit(status if status >= 0 else 128 - status)
 
 
-def _name_and_value(text: str) -> tuple[str, str]:
+def _name_and_value(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise ParameterError(f"--param {text}: expected NAME=VALUE")
+        raise ParameterError(f"{option} {text}: expected NAME=VALUE")
     return name, value
 
 

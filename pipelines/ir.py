@@ -147,6 +147,15 @@ def without_retries(ir: IR) -> IR:
     return ir
 
 
+def on_accelerator_nodes(ir: IR, labels: Mapping[str, str]) -> IR:
+    """The same pipeline with its training stages on nodes with these labels: where a cluster has several kinds."""
+    platform: dict[str, Any] = ir[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for name, executor in _executors(ir).items():
+        if "accelerator" in executor["container"].get("resources", {}):
+            platform[name]["nodeSelector"] = {"labels": dict(labels)}
+    return ir
+
+
 def dump(ir: IR) -> str:
     """As YAML text."""
     return yaml.safe_dump_all(ir, sort_keys=True, width=120)

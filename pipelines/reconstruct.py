@@ -14,6 +14,7 @@ from components.train_classifier.component import train_classifier
 from components.train_depth.component import train_depth
 from components.train_recgan.component import train_recgan
 from components.voxelize.component import voxelize
+from pipelines.resources import ask_for_accelerators, ask_for_resources
 
 
 class Outputs(NamedTuple):
@@ -156,8 +157,7 @@ def reconstruct(
         seed=seed,
         workers=workers,
     )
-    for training in (depth, recgan, classifier):
-        training.set_accelerator_type(accelerator_type).set_accelerator_limit(accelerators)
+    ask_for_accelerators(depth, recgan, classifier, accelerator_type=accelerator_type, count=accelerators)
 
     recognized = recognize(
         model=classifier.outputs["model"],
@@ -185,6 +185,9 @@ def reconstruct(
         evaluation=evaluated.outputs["evaluation"],
         title=title,
     )
+    ask_for_resources(
+        planned, fetched, rendered, voxelized, depth, recgan, classifier, recognized, evaluated, reported
+    )  # fmt: skip
     return Outputs(
         report=reported.outputs["page"],
         evaluation=evaluated.outputs["evaluation"],

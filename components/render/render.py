@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +17,7 @@ from shapeyard.contracts.progress import track
 from shapeyard.errors import MeshError, require
 from shapeyard.geometry.cameras import DEFAULT_DISTANCE, cameras_for, check_cameras, intrinsics
 from shapeyard.geometry.preview import contact_sheet
+from shapeyard.training import cores
 
 PREVIEW_OBJECTS, PREVIEW_VIEWS = 8, 3
 
@@ -58,7 +58,7 @@ def render_meshes(
     look = partial(
         cameras_for, recipe=cameras, views=views, elevation_degrees=elevation_degrees, distance=distance, seed=seed
     )
-    with writer, Studio(image_size, samples, workers or len(os.sched_getaffinity(0))) as studio:
+    with writer, Studio(image_size, samples, cores(workers)) as studio:
         for sample in track(inputs.samples, len(inputs.samples), "objects"):
             try:
                 arrays = _render(studio, inputs, sample, look)
