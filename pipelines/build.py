@@ -1,4 +1,4 @@
-"""Build the images of the stages: one a stack by its Dockerfile, and on top of it a name and a default command a stage."""
+"""Build the stages' images: one a stack by its Dockerfile, and on top of it a name and a default command a stage."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def build_images(
     if base:
         command += ["--build-arg", f"BASE={base}"]
     for stack in dict.fromkeys(STACK_OF_STAGE[stage] for stage in stages):
-        arguments = {"torch": [f"TORCH_INDEX={torch_index}"]}.get(stack, []) if not gpu else ["TORCH_INDEX="]
-        if gpu and stack in GPU_LOCKS:
-            arguments.append(f"LOCK={GPU_LOCKS[stack]}")
+        arguments = [f"LOCK={GPU_LOCKS[stack]}"] if gpu and stack in GPU_LOCKS else []
+        if stack == "torch":
+            arguments.append(f"TORCH_INDEX={'' if gpu else torch_index}")
         given = [word for argument in arguments for word in ("--build-arg", argument)]
         _build([*command, *given, "--file", f"docker/{stack}.Dockerfile", "--tag", _stack_image(stack), "."], stack)
     built = []
@@ -69,7 +69,7 @@ def _build(command: Sequence[str], what: str, dockerfile: str = "") -> None:
 
 def _built(client: docker.DockerClient, stage: str, name: str) -> BuiltImage:
     there = client.images.get(name)
-    return BuiltImage(stage, name, there.attrs["Size"], there.id, pushed=False)
+    return BuiltImage(stage, name, there.attrs["Size"], str(there.id), pushed=False)
 
 
 def _push(client: docker.DockerClient, stage: str, name: str, registry: str) -> BuiltImage:

@@ -1,7 +1,7 @@
 """docker/compose.yaml and compose.gpu.yaml, derived from the stages: an object store, and a service for every stage.
 
-`docker compose -f docker/compose.yaml run --rm voxelize --help`: the project's folder is the working directory, so paths
-are those that one would type outside.
+`docker compose -f docker/compose.yaml run --rm voxelize --help`: the project's folder is the working directory, so
+paths are those that one would type outside.
 """
 
 from __future__ import annotations
