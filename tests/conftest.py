@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from components.images import STACK_OF_STAGE
+from pipelines import containers
+from pipelines.images import local_image
 from pipelines.object_store import object_store
+from shapeyard.errors import RunError
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +45,14 @@ def store(running_store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dic
 def bucket(store: dict[str, str]) -> str:
     """The URI of a bucket that nobody else uses, not made yet."""
     return f"s3://test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Any:
+    """The container engine, with the images of this code; skips without one."""
+    try:
+        client = containers.engine()
+        containers.check_images(client, {stage: local_image(stage) for stage in STACK_OF_STAGE})
+    except RunError as error:
+        pytest.skip(str(error))
+    return client

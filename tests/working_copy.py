@@ -24,7 +24,7 @@ def working_copy(folder: Path) -> Path:
     (code / ".venv").mkdir()
     for part in ("bin", "lib", "pyvenv.cfg"):
         (code / ".venv" / part).symlink_to(Path(sys.prefix) / part)
-    for stamp in ("python", "local", "dev"):
+    for stamp in ("python", "containers", "local", "dev"):
         (code / ".venv" / stamp).touch()
     return code
 

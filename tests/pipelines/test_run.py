@@ -7,85 +7,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from working_copy import outside_make, working_copy
+from project import STAGES, Finished, Project, wait_for_stage
 
 from pipelines.processes import end_leftovers
-from shapeyard.contracts.progress import EVENTS_VARIABLE
 from shapeyard.sources.copying import copy_to_bucket
 from shapeyard.sources.s3 import S3Source
-
-STAGES = ["plan", "fetch", "render", "voxelize", "train_depth", "train_recgan", "train_classifier", "recognize",
-          "evaluate", "report"]  # fmt: skip
-
-
-class Project:
-    """A copy of the code that a test may change, with a folder for its runs."""
-
-    def __init__(self, folder: Path, source: str) -> None:
-        self.code = working_copy(folder)
-        self.out = self.code / "runs"
-        self.source = source
-
-    def command(self, *params: str) -> list[str]:
-        given = [f"source={self.source}", *params]
-        return [sys.executable, "-m", "pipelines.cli", "run", "reconstruct", "--preset", "tiny",
-                *(word for text in given for word in ("--param", text))]  # fmt: skip
-
-    def run(self, *params: str) -> Finished:
-        """Run to the end."""
-        done = subprocess.run(self.command(*params), cwd=self.code, capture_output=True, text=True, timeout=500)
-        return Finished(done, self.code)
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start, as a shell would: in a process group of its own."""
-        return subprocess.Popen(
-            command or self.command(), cwd=self.code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env={**outside_make(), "PRESET": "tiny", "OBJECTS": "54"},
-        )  # fmt: skip
-
-    def processes(self) -> list[int]:
-        """All that still runs for this project."""
-        marker = f"{EVENTS_VARIABLE}={self.out}/".encode()
-        found = []
-        for environ in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if marker in environ.read_bytes():
-                    found.append(int(environ.parent.name))
-            except OSError:
-                continue
-        return found
-
-
-class Finished:
-    """A run that has ended: what it said, and what it left."""
-
-    def __init__(self, process: subprocess.CompletedProcess[str], code: Path) -> None:
-        self.status = process.returncode
-        self.said = process.stderr
-        last = process.stdout.strip().splitlines()[-1:]
-        self.page = code / last[0] if last else None
-
-    def states(self) -> dict[str, str]:
-        """cached or done for each stage."""
-        lines = [line.split() for line in self.said.splitlines()]
-        return {
-            words[1]: "cached" if "cached" in words else "done" for words in lines if words[1:2] and words[1] in STAGES
-        }
-
-    def rerun(self) -> set[str]:
-        return {stage for stage, state in self.states().items() if state == "done"} - {"plan"}
-
-    def metrics(self) -> dict[str, object]:
-        assert self.page, self.said
-        metrics: dict[str, object] = json.loads((self.page.parent / "evaluation" / "metrics.json").read_text())
-        metrics.pop("seconds")
-        return metrics
 
 
 @pytest.fixture(scope="module")
@@ -186,14 +117,6 @@ def make_run(project: Project) -> Finished:
     out, said = run.communicate(timeout=500)
     assert run.returncode == 0, said
     return Finished(subprocess.CompletedProcess([], 0, out, said), project.code)
-
-
-def wait_for_stage(project: Project, stage: str) -> None:
-    """Until a stage has begun in the present run."""
-    deadline = time.monotonic() + 300
-    while not list((project.out / ".kfp" / "events").glob(f"*/{stage}.*.jsonl")):
-        assert time.monotonic() < deadline, f"{stage} did not begin"
-        time.sleep(0.02)
 
 
 @pytest.mark.slow

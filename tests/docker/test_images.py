@@ -1,0 +1,156 @@
+"""The images: small, without root, without what builds them, and each stage runs in its own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+import yaml
+
+from components.cli import stage_command
+from components.images import STACK_OF_STAGE, image
+from pipelines.build import build_images
+from pipelines.image_lock import locked_images, write_lock
+from pipelines.images import local_image
+from shapeyard import __version__
+from shapeyard.contracts.dataset import Dataset, read_occupancy
+from shapeyard.errors import ParameterError
+
+ROOT = Path(__file__).parents[2]
+LARGEST_BYTES = {"base": 1.0e9, "blender": 1.7e9, "torch": 2.0e9, "tensorflow": 2.6e9}
+
+
+def docker(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("stack", LARGEST_BYTES)
+def test_size(engine: Any, stack: str) -> None:
+    assert engine.images.get(f"shapeyard/{stack}:{__version__}").attrs["Size"] <= LARGEST_BYTES[stack]
+
+
+@pytest.mark.parametrize("stack", LARGEST_BYTES)
+def test_what_is_inside(engine: Any, stack: str) -> None:
+    """No root, no compiler, no installer, no cache, no health check; labels that say what it is."""
+    config = engine.images.get(f"shapeyard/{stack}:{__version__}").attrs["Config"]
+    assert config["User"] == "65532:65532"
+    assert not config.get("Healthcheck")
+    assert config["Labels"]["org.opencontainers.image.version"] == __version__
+    assert {"org.opencontainers.image.source", "org.opencontainers.image.revision"} <= set(config["Labels"])
+    places = "/root/.cache /requirements /wheels /context /var/cache /var/lib/apt/lists"
+    look = f"command -v gcc cc g++ ld; ls -d /opt/shapeyard/bin/pip*; find {places} -type f"
+    command = ("sh", "-c", f"({look}) 2>/dev/null; true")
+    found = docker("run", "--rm", "--user", "0", f"shapeyard/{stack}:{__version__}", *command)
+    assert found.stdout == ""
+
+
+@pytest.mark.parametrize("stage", STACK_OF_STAGE)
+def test_a_stage_without_rights_shows_its_help(engine: Any, stage: str) -> None:
+    done = docker("run", "--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", image(stage))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Usage: shapeyard {stage.replace('_', '-')} ")
+    for option in stage_command(stage).params:
+        assert option.opts[0] in done.stdout
+
+
+@pytest.mark.parametrize("stage", STACK_OF_STAGE)
+def test_a_stage_finds_all_that_it_imports(engine: Any, stage: str) -> None:
+    """A stack's lock holds what the stages of the stack need."""
+    modules = [f"components.{stage}.{path.stem}" for path in (ROOT / "components" / stage).glob("[a-z]*.py")]
+    code = f"import importlib\nfor module in {modules!r}: importlib.import_module(module)"
+    done = docker(
+        "run", "--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", local_image(stage), "python3", "-c", code
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stage_does_what_the_command_line_does(engine: Any, tmp_path: Path) -> None:
+    source = tmp_path / "meshes" / "ball"
+    source.mkdir(parents=True)
+    for number in range(3):
+        trimesh.creation.icosphere(radius=1 + number).export(source / f"{number}.stl")
+    tmp_path.chmod(0o777)
+    mount = ("run", "--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", "--volume", f"{tmp_path}:/data")
+    for program, where in (((*("docker", *mount),), "/data"), (("shapeyard",), str(tmp_path))):
+        word = "inside" if program[0] == "docker" else "outside"
+
+        def run(stage: str, *words: str, program: tuple[str, ...] = program) -> str:
+            name = [f"shapeyard/{stage}:{__version__}"] if program[0] == "docker" else []
+            command = [*program, *name, stage, *words]
+            if program[0] == "shapeyard":
+                command = [str(Path(shutil.which("python") or "python")), "-m", "pipelines.cli", stage, *words]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+            assert done.returncode == 0, done.stderr
+            return done.stdout.strip()
+
+        shard = run("plan", "--source", f"{where}/meshes", "--shards", "1")
+        run("fetch", "--shard", shard, "--meshes", f"{where}/{word}/meshes")
+        run(
+            "voxelize", "--meshes", f"{where}/{word}/meshes", "--voxels", f"{where}/{word}/voxels", "--resolution", "32"
+        )
+    inside, outside = (Dataset([tmp_path / word / "voxels"], "voxels") for word in ("inside", "outside"))
+    for number in range(3):
+        sample = f"ball/{number}"
+        np.testing.assert_array_equal(read_occupancy(inside, sample), read_occupancy(outside, sample))
+
+
+def test_another_command_runs_as_it_is(engine: Any) -> None:
+    assert docker("run", "--rm", image("plan"), "python3", "-c", "print(1 + 1)").stdout.strip() == "2"
+    assert "reconstruct" in docker("run", "--rm", image("plan"), "list").stdout
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """A registry of images on this machine."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("no docker-registry on this machine")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+              "http": {"addr": f"127.0.0.1:{port}"}}  # fmt: skip
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    with subprocess.Popen([program, "serve", str(tmp_path / "config.yaml")], stderr=subprocess.DEVNULL) as server:
+        for _ in range(100):
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"localhost:{port}"
+        server.terminate()
+
+
+@pytest.mark.slow
+def test_pushed_images_get_into_the_ir_by_their_digests(engine: Any, registry: str, tmp_path: Path) -> None:
+    lock = tmp_path / "lock.yaml"
+    (built,) = build_images(["voxelize"], registry=registry)
+    write_lock(lock, [built])
+    reference = locked_images(lock)("voxelize")
+    assert reference == f"{registry}/shapeyard/voxelize@{built.digest}"
+    assert built.digest.startswith("sha256:")
+    engine.images.remove(built.name)
+    assert "Usage: shapeyard voxelize" in docker("run", "--rm", reference).stdout
+    engine.images.remove(reference)
+    with pytest.raises(ParameterError, match="render is not in it; push with `make images REGISTRY=…`"):
+        locked_images(lock)("render")
+
+
+def test_an_image_that_was_not_pushed_has_no_digest_for_a_cluster(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.yaml"
+    entry = {"image": "shapeyard/render:0.1.0", "digest": "sha256:0", "pushed": False}
+    lock.write_text(yaml.safe_dump({"render": entry}))
+    with pytest.raises(ParameterError, match="render was not pushed, so no cluster can find it by its digest"):
+        locked_images(lock)("render")
+    for broken in ("", "- 1", "render: 1", "{", "\x00"):
+        lock.write_text(broken)
+        with pytest.raises(ParameterError, match="expected what `make images` wrote"):
+            locked_images(lock)
