@@ -1,6 +1,8 @@
 """The compiled pipelines: committed, complete, and of the form that all runners understand."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,8 +10,10 @@ from components.cli import load_stage
 from components.images import STACK_OF_STAGE, image
 from pipelines.ir import (
     FOLDER,
+    IR,
     compile_pipeline,
     dump,
+    on_accelerator_nodes,
     parameters_of,
     parse_parameters,
     pipeline_names,
@@ -17,10 +21,38 @@ from pipelines.ir import (
     stages_of,
     task_names,
     with_images,
+    without_retries,
 )
+from pipelines.resources import RESOURCES, SECRET, SECRET_KEYS, SETTINGS, SETTINGS_KEYS
 from shapeyard.errors import ParameterError
 
-TRAINING = {"train_depth", "train_recgan", "train_classifier"}
+TRAINING = {stage for stage in STACK_OF_STAGE if stage.startswith("train_")}
+READS_SOURCE = {"plan", "fetch"}
+QUANTITY = re.compile(r"\d+m?|\d+[MG]i")
+
+
+def containers(ir: IR) -> dict[str, dict[str, Any]]:
+    """The container of every stage, in the first document."""
+    executors = ir[0]["deploymentSpec"]["executors"].values()
+    return {
+        executor["container"]["image"].partition(":")[0].removeprefix("shapeyard/").replace("-", "_"): executor[
+            "container"
+        ]
+        for executor in executors
+    }
+
+
+def pods(ir: IR) -> dict[str, dict[str, Any]]:
+    """What KFP puts into every stage's pod, in the second document."""
+    executors = ir[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    return {name.removeprefix("exec-").replace("-", "_"): pod for name, pod in executors.items()}
+
+
+def calls(ir: IR) -> dict[str, dict[str, Any]]:
+    """Every task that calls a stage, in the pipeline and in its loops."""
+    components = [ir[0]["root"], *ir[0]["components"].values()]
+    tasks = [task for component in components for task in component.get("dag", {}).get("tasks", {}).items()]
+    return {name.replace("-", "_"): task for name, task in tasks if not name.startswith("for-loop")}
 
 
 @pytest.mark.parametrize("name", pipeline_names())
@@ -81,14 +113,92 @@ def test_nothing_in_a_loop_takes_an_output_from_outside(name: str) -> None:
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_accelerators_on_training_stages_and_on_no_other(name: str) -> None:
-    for executor in compile_pipeline(name)[0]["deploymentSpec"]["executors"].values():
-        container = executor["container"]
-        accelerator = container.get("resources", {}).get("accelerator", {})
-        stage = container["image"].partition(":")[0].removeprefix("shapeyard/").replace("-", "_")
+    ir = compile_pipeline(name)
+    for stage, container in containers(ir).items():
+        accelerator = container["resources"].get("accelerator", {})
         assert bool(accelerator) == (stage in TRAINING)
+        tolerated = {toleration["key"] for toleration in pods(ir)[stage].get("tolerations", ())}
+        assert tolerated == ({"nvidia.com/gpu", "amd.com/gpu"} if stage in TRAINING else set())
         if accelerator:
             assert "accelerator_type" in accelerator["resourceType"]
             assert "accelerators" in accelerator["resourceCount"]
+
+
+def test_every_stage_has_its_resources() -> None:
+    assert set(RESOURCES) == set(STACK_OF_STAGE)
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_requests_and_limits(name: str) -> None:
+    for stage, container in containers(compile_pipeline(name)).items():
+        resources = container["resources"]
+        for kind in ("Cpu", "Memory"):
+            request, limit = resources[f"resource{kind}Request"], resources[f"resource{kind}Limit"]
+            assert QUANTITY.fullmatch(request)
+            assert QUANTITY.fullmatch(limit)
+            assert 0 < resources[f"{kind.lower()}Request"] <= resources[f"{kind.lower()}Limit"], stage
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_credentials_by_reference_where_the_source_is_read(name: str) -> None:
+    ir = compile_pipeline(name)
+    for stage, pod in pods(ir).items():
+        if stage not in READS_SOURCE:
+            assert not {"secretAsEnv", "secretAsVolume", "configMapAsEnv"} & set(pod), stage
+            continue
+        (secret,), (settings,) = pod["secretAsEnv"], pod["configMapAsEnv"]
+        assert (secret["secretName"], secret["optional"]) == (SECRET, True)
+        assert secret["keyToEnv"] == [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
+        assert (settings["configMapName"], settings["optional"]) == (SETTINGS, True)
+        assert settings["keyToEnv"] == [{"configMapKey": key, "envVar": key} for key in SETTINGS_KEYS]
+    assert not any("env" in container for container in containers(ir).values()), "no value is written down"
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_shared_memory_for_training(name: str) -> None:
+    ir = compile_pipeline(name)
+    for stage, pod in pods(ir).items():
+        mounts = pod.get("emptyDirMounts", [])
+        assert len(mounts) == (stage in TRAINING)
+        for mount in mounts:
+            assert (mount["mountPath"], mount["medium"]) == ("/dev/shm", "Memory")
+            size, memory = (int(text.removesuffix("Gi")) for text in (mount["sizeLimit"], RESOURCES[stage].memory[1]))
+            assert size <= memory / 4, "it counts as the container's memory"
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_every_stage_has_a_deadline_and_tries_again_within_it(name: str) -> None:
+    ir = compile_pipeline(name)
+    assert set(calls(ir)) == set(pods(ir)) == set(containers(ir))
+    for stage, task in calls(ir).items():
+        deadline = int(pods(ir)[stage]["activeDeadlineSeconds"])
+        retry = task["retryPolicy"]
+        assert deadline >= 3600
+        assert retry["maxRetryCount"] >= 1
+        assert retry["backoffDuration"] == "60s"
+        window = int(retry["backoffMaxDuration"].removesuffix("s"))
+        assert window > (retry["maxRetryCount"] + 1) * deadline, "Argo would end a retry that still may run"
+        assert window < 2**31
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_nothing_runs_as_root(name: str) -> None:
+    for pod in pods(compile_pipeline(name)).values():
+        assert pod["securityContext"] == {"runAsNonRoot": True}
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_local_runs_try_once_and_keep_both_documents(name: str) -> None:
+    ir = without_retries(compile_pipeline(name))
+    assert len(ir) == 2
+    assert not any("retryPolicy" in task for task in calls(ir).values())
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_training_on_chosen_nodes(name: str) -> None:
+    ir = on_accelerator_nodes(compile_pipeline(name), {"pool": "a100"})
+    for stage, pod in pods(ir).items():
+        assert pod.get("nodeSelector") == ({"labels": {"pool": "a100"}} if stage in TRAINING else None)
 
 
 @pytest.mark.parametrize("name", pipeline_names())
