@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_what_is_inside(engine: Any, stack: str) -> None:
     assert not config.get("Healthcheck")
     assert config["Labels"]["org.opencontainers.image.version"] == __version__
     assert {"org.opencontainers.image.source", "org.opencontainers.image.revision"} <= set(config["Labels"])
-    places = "/root/.cache /requirements /wheels /context /var/cache /var/lib/apt/lists"
+    places = "/root/.cache /requirements /wheels /context /var/cache/apt /var/lib/apt/lists"
     look = f"command -v gcc cc g++ ld; ls -d /opt/shapeyard/bin/pip*; find {places} -type f"
     command = ("sh", "-c", f"({look}) 2>/dev/null; true")
     found = docker("run", "--rm", "--user", "0", f"shapeyard/{stack}:{__version__}", *command)
@@ -78,25 +79,21 @@ def test_a_stage_does_what_the_command_line_does(engine: Any, tmp_path: Path) ->
     for number in range(3):
         trimesh.creation.icosphere(radius=1 + number).export(source / f"{number}.stl")
     tmp_path.chmod(0o777)
-    mount = ("run", "--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", "--volume", f"{tmp_path}:/data")
-    for program, where in (((*("docker", *mount),), "/data"), (("shapeyard",), str(tmp_path))):
-        word = "inside" if program[0] == "docker" else "outside"
+    mount = ("--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", "--volume", f"{tmp_path}:/data")
 
-        def run(stage: str, *words: str, program: tuple[str, ...] = program) -> str:
-            name = [f"shapeyard/{stage}:{__version__}"] if program[0] == "docker" else []
-            command = [*program, *name, stage, *words]
-            if program[0] == "shapeyard":
-                command = [str(Path(shutil.which("python") or "python")), "-m", "pipelines.cli", stage, *words]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
-            assert done.returncode == 0, done.stderr
-            return done.stdout.strip()
+    def both(stage: str, *words: str) -> str:
+        """The stage by its image and by the command line, which finds /data elsewhere."""
+        inside = docker("run", *mount, f"shapeyard/{stage}:{__version__}", stage, *words)
+        given = [word.replace("/data/", f"{tmp_path}/").replace("/in/", "/out/") for word in words]
+        command = [sys.executable, "-m", "pipelines.cli", stage, *given]
+        outside = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+        assert (inside.returncode, outside.returncode) == (0, 0), inside.stderr + outside.stderr
+        return inside.stdout.strip()
 
-        shard = run("plan", "--source", f"{where}/meshes", "--shards", "1")
-        run("fetch", "--shard", shard, "--meshes", f"{where}/{word}/meshes")
-        run(
-            "voxelize", "--meshes", f"{where}/{word}/meshes", "--voxels", f"{where}/{word}/voxels", "--resolution", "32"
-        )
-    inside, outside = (Dataset([tmp_path / word / "voxels"], "voxels") for word in ("inside", "outside"))
+    shard = both("plan", "--source", "/data/meshes", "--shards", "1")
+    both("fetch", "--shard", shard, "--meshes", "/data/in/meshes")
+    both("voxelize", "--meshes", "/data/in/meshes", "--voxels", "/data/in/voxels", "--resolution", "32")
+    inside, outside = (Dataset([tmp_path / word / "voxels"], "voxels") for word in ("in", "out"))
     for number in range(3):
         sample = f"ball/{number}"
         np.testing.assert_array_equal(read_occupancy(inside, sample), read_occupancy(outside, sample))

@@ -1,0 +1,51 @@
+"""What a pull request has to build."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from working_copy import working_copy
+
+from components.images import STACK_OF_STAGE
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "stages"),
+    [
+        ("README.md", []),
+        ("components/report/page.css", ["report"]),
+        ("components/render/render.py", ["render"]),
+        ("shapeyard/geometry/lifting.py", None),
+        ("requirements/torch.txt", [s for s, stack in STACK_OF_STAGE.items() if stack == "torch"]),
+        ("docker/blender.Dockerfile", ["render"]),
+        ("docker/bin/entrypoint", list(STACK_OF_STAGE)),
+    ],
+)
+def test_what_a_change_concerns(path: str, stages: list[str] | None, tmp_path: Path) -> None:
+    code = working_copy(tmp_path)
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], cwd=code, check=True)
+    with (code / path).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    done = subprocess.run([sys.executable, "docker/changed.py", "HEAD"], cwd=code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    if stages is None:
+        assert "train_recgan" in found
+        assert "fetch" not in found
+    else:
+        assert found == stages
+
+
+def test_the_workflow_is_yaml_with_both_jobs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
+    assert set(workflow["jobs"]) == {"test", "changed", "image"}
+    assert "fromJSON" in workflow["jobs"]["image"]["strategy"]["matrix"]["stage"]
