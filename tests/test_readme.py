@@ -37,8 +37,9 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_command(tmp_path: Path) -> None:
-    """All but `make test`, which is what runs this, in their order; with fewer objects and the smallest preset."""
+    """All but `make test`, which is what runs this, in their order; fewer objects, the smallest preset."""
     code = working_copy(tmp_path)
     for class_name in ("box", "ball", "rod"):
         for number in range(6):
@@ -48,7 +49,9 @@ def test_every_command(tmp_path: Path) -> None:
             made = {"box": trimesh.creation.box((size, 1, 1)), "ball": trimesh.creation.icosphere(radius=size),
                     "rod": trimesh.creation.cylinder(0.2, size)}[class_name]  # fmt: skip
             made.export(path)
-    script = "\n".join(block for block in BLOCKS if block != "make test\n")
+    script = "\n".join(
+        block for block in BLOCKS if block != "make test\n" and (has_engine() or not needs_engine(block))
+    )
     assert len(script.splitlines()) > 10
     environment = {**outside_make(), "PRESET": "tiny", "OBJECTS": "40", "PS1": ""}
     done = subprocess.run(
@@ -57,14 +60,22 @@ def test_every_command(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     reports = [line for line in done.stdout.splitlines() if line.endswith("report.html")]
-    assert len(reports) == 2
+    assert len(reports) == (4 if has_engine() else 2)
     assert all((code / report).is_file() for report in reports)
     assert (code / "data" / "binvox").is_dir()
     assert "voxels" in done.stdout
+
+
+def needs_engine(block: str) -> bool:
+    return "docker" in block or "local-run" in block
+
+
+def has_engine() -> bool:
+    return subprocess.run(["docker", "info"], capture_output=True).returncode == 0
 
 
 def test_another_python_is_one_clear_line(tmp_path: Path) -> None:
