@@ -74,6 +74,19 @@ def test_albedo_is_the_colour_without_light(draw):
     assert {(220, 48, 48), (48, 48, 220)} <= {tuple(color) for color in seen.tolist()}, "the texture's own"
 
 
+@pytest.mark.parametrize("shape", [trimesh.creation.box(), trimesh.creation.icosphere(subdivisions=2, radius=0.5)])
+def test_nothing_of_the_inner_side_shines_through(draw, shape):
+    """As ShapeNet's meshes: every face twice, once in either direction, with a material for either side."""
+    inner = shape.copy()
+    inner.invert()
+    files = painted([(shape, (0.5, 0.5, 0.5)), (inner, RED)])
+    renders = draw({"a/1": ("part.obj", files, IDENTITY)}, views=6, samples=16, image_size=96, passes="albedo")
+    for view in range(6):
+        mask = np.isfinite(renders.read("a/1", "depth", view))
+        albedo = renders.read("a/1", "albedo", view)[mask]
+        assert np.abs(albedo - srgb(0.5)).max() <= 1
+
+
 def test_a_longer_lens_sees_less_and_its_intrinsics_say_so(draw):
     objects = {"box/1": ("b.stl", BOX, IDENTITY)}
     for lens in (20.0, 50.0):
