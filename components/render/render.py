@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -131,11 +131,12 @@ def _cameras(
 
 def _surroundings(
     object_id: str, views: int, *, seed: int, size: int, light: str, background: str
-) -> tuple[list[Light], list[NDArray[np.float32]]]:
+) -> tuple[list[Light], Iterator[NDArray[np.float32]] | None]:
     """An object's own random lights and backgrounds, one a view; none where they are not random."""
     of_light, of_background = (generator_for(seed, f"{object_id}/{what}") for what in ("light", "background"))
     lights = [random_light(of_light) for _ in range(views)] if light == "random" else []
-    return lights, [random_background(of_background, size) for _ in range(views)] if background == "random" else []
+    backgrounds = (random_background(of_background, size) for _ in range(views)) if background == "random" else None
+    return lights, backgrounds
 
 
 def _draw(studio: Studio, meshes: Dataset, sample: Sample, look: Look, surround: Callable[..., Any]) -> _Drawn:

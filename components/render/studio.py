@@ -96,7 +96,7 @@ class Studio:
         self,
         world_from_camera: NDArray[np.float64],
         lights: Sequence[Light] = (),
-        backgrounds: Sequence[NDArray[np.float32]] = (),
+        backgrounds: Iterator[NDArray[np.float32]] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Render the object from V cameras.
 
@@ -108,7 +108,7 @@ class Studio:
         Returns:
             Arrays (V,H,W,…), as a dataset of kind renders has them.
         """
-        views: list[dict[str, NDArray[Any]]] = []
+        arrays: dict[str, NDArray[Any]] = {}
         for view, matrix in enumerate(world_from_camera):
             light = lights[view] if lights else STUDIO
             self._camera.matrix_world = Matrix((matrix @ OPENCV_FROM_BLENDER).tolist())
@@ -118,9 +118,12 @@ class Studio:
                 bpy.ops.render.render(write_still=True)
             layers = read_passes(self._image)
             os.ftruncate(self._memory, 0)  # so that a view that wasn't written is noticed
-            arrays = {name: _gather(layers, CHANNELS[name]) for name in self.passes}
-            views.append(finished_view(arrays, light, backgrounds[view] if len(backgrounds) else None))
-        return {name: np.stack([view[name] for view in views]) for name in self.passes}
+            passes = {name: _gather(layers, CHANNELS[name]) for name in self.passes}
+            for name, image in finished_view(passes, light, next(backgrounds) if backgrounds else None).items():
+                if not view:
+                    arrays[name] = np.empty((len(world_from_camera), *image.shape), image.dtype)
+                arrays[name][view] = image
+        return arrays
 
     def _crop(self, world_from_camera: NDArray[np.float64]) -> None:
         """Have Cycles leave out what is not near the object, which changes no pixel and saves a seventh of the time."""
