@@ -11,13 +11,14 @@ include the start of Python and Blender: the fewer samples, the more of a proces
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -48,17 +49,42 @@ def main(source: str, views: int, image_size: int, samples: tuple[int, ...], pee
         print(f"{count} objects, {count * views} views of {image_size}²; {len(singles)} peers, scaled to {count}")
         print(f"promised: stage at most {MOST_OVER_CALLS} × render calls, and at least {LEAST_UNDER_PROCESSES:.0f} × "
               "less than one process a model\n")  # fmt: skip
-        print("| samples | stage | processor | memory | render calls | stage / calls | process a model | / stage |")
+        print(
+            "| samples | stage | render calls | stage / calls | process a model | / stage | processor time | memory |"
+        )
         print("| --: | --: | --: | --: | --: | --: | --: | --: |")
         for number in samples:
             parameters = {"views": views, "image_size": image_size, "samples": number}
             rounds = [measure(folder, singles, count, parameters) for _ in range(repeat)]
-            stage, calls, cpu, megabytes, _ = min(rounds)
-            processes = min(result[-1] for result in rounds)
-            over, under = min(result[0] / result[1] for result in rounds), processes / stage
-            print(f"| {number} | {stage:.1f} s | {cpu:.1f} s | {megabytes} MB | {calls:.1f} s | "
-                  f"{over:.2f} {kept(over <= MOST_OVER_CALLS)} | {processes:.1f} s | "
-                  f"{under:.1f} {kept(under >= LEAST_UNDER_PROCESSES)} |", flush=True)  # fmt: skip
+            best = min(rounds)
+            over = min(result.stage / result.calls for result in rounds)
+            processes = min(result.processes for result in rounds)
+            under = processes / best.stage
+            cpu = best.processes_cpu / best.cpu
+            cells = [
+                str(number),
+                f"{best.stage:.1f} s",
+                f"{best.calls:.1f} s",
+                f"{over:.2f} {kept(over <= MOST_OVER_CALLS)}",
+                f"{processes:.1f} s",
+                f"{under:.1f} {kept(under >= LEAST_UNDER_PROCESSES)}",
+                f"{best.processes_cpu:.1f} s / {best.cpu:.1f} s = {cpu:.1f}",
+                f"{best.megabytes} MB",
+            ]
+            print(f"| {' | '.join(cells)} |", flush=True)
+
+
+class Round(NamedTuple):
+    """Seconds, but for the memory at the stage's peak."""
+
+    stage: float
+    calls: float
+    """of it in Blender's render calls"""
+    cpu: float
+    megabytes: int
+    processes: float
+    """of one process a model, for all models"""
+    processes_cpu: float
 
 
 def kept(promise: bool) -> str:
@@ -76,21 +102,20 @@ def write_singles(meshes: Dataset, folder: Path, count: int) -> list[Path]:
     return [folder / f"single-{number}" for number in range(len(chosen))]
 
 
-def measure(
-    folder: Path, singles: list[Path], objects: int, parameters: dict[str, int]
-) -> tuple[float, float, float, int, float]:
-    """Seconds of the stage, of its render calls and of processor time, megabytes at its peak, seconds of the peers."""
+def measure(folder: Path, singles: list[Path], objects: int, parameters: dict[str, int]) -> Round:
+    """The stage over all models, then a process for each of some."""
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         calls, cpu, megabytes = pool.apply(render, (folder / "meshes", folder / "renders", parameters))
     stage = time.perf_counter() - start
     options = [text for name, value in parameters.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    start = time.perf_counter()
+    start, before = time.perf_counter(), os.times()
     for single in singles:
         command = [sys.executable, "-m", "components", "render", "--meshes", str(single)]
         subprocess.run([*command, "--renders", str(folder / "render-of-one"), *options], check=True)
-    processes = (time.perf_counter() - start) * objects / len(singles)
-    return stage, calls, cpu, megabytes, processes
+    after, scale = os.times(), objects / len(singles)
+    seconds = after.children_user + after.children_system - before.children_user - before.children_system
+    return Round(stage, calls, cpu, megabytes, (time.perf_counter() - start) * scale, seconds * scale)
 
 
 def render(meshes: Path, renders: Path, parameters: dict[str, Any]) -> tuple[float, float, int]:
