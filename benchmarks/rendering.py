@@ -1,6 +1,11 @@
-"""How many views a second `render` makes, beside the time that Blender's own render calls take of it.
+"""What the stage `render` takes beside Blender's own render calls, and beside a process of its own for every model.
 
-python benchmarks/rendering.py [--meshes DATASET …] [--objects 84] [--processes 2] [--views 24] [--samples 4]
+python benchmarks/rendering.py [--source FOLDER] [--views 24] [--image-size 137] [--samples 1 --samples 8]
+                                [--peers 6] [--repeat 2]
+
+Both are measured in turns, since other work on the machine slows both down; the best round of each counts. The peer
+is the same stage with the same settings, started once for each of some models and scaled to all of them. Seconds
+include the start of Python and Blender: the fewer samples, the more of a process's time that is.
 """
 
 from __future__ import annotations
@@ -8,54 +13,112 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
 from components.fetch.fetch import fetch_shard
 from components.plan.plan import plan_shards
-from shapeyard.contracts.dataset import Dataset
+from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.sources.selection import Selection
+
+MOST_OVER_CALLS = 1.3
+LEAST_UNDER_PROCESSES = 4.0
 
 
 @click.command()
-@click.option("--meshes", multiple=True, type=click.Path(exists=True), help="Datasets of meshes, one a process.")
-@click.option("--objects", default=84, show_default=True, help="Procedural objects, where no dataset is given.")
-@click.option("--processes", default=2, show_default=True, help="That render side by side and share the cores.")
+@click.option("--source", default="procedural://?objects=33", show_default=True, help="Where the meshes are.")
 @click.option("--views", default=24, show_default=True)
-@click.option("--image-size", default=96, show_default=True)
-@click.option("--samples", default=4, show_default=True)
-def main(meshes: tuple[str, ...], objects: int, processes: int, views: int, image_size: int, samples: int) -> None:
-    """Print seconds and views a second of rendering datasets of meshes, start of the processes included."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [str(path) for path in meshes or procedural_meshes(Path(folder), objects, processes)]
-        cores = len(os.sched_getaffinity(0))
-        parameters = {
-            "views": views, "image_size": image_size, "samples": samples, "workers": max(1, cores // len(paths))
-        }  # fmt: skip
-        start = time.perf_counter()
-        with multiprocessing.get_context("spawn").Pool(len(paths)) as pool:
-            done = pool.starmap(render, [(path, f"{folder}/renders-{n}", parameters) for n, path in enumerate(paths)])
-        seconds = time.perf_counter() - start
-        count = sum(len(Dataset([f"{folder}/renders-{n}"], "renders").samples) for n in range(len(paths)))
-    blender = sum(calls for calls, _, _ in done) / len(done)
-    print(f"{count} objects, {count * views} views of {image_size}² with {samples} samples, {len(paths)} processes")
-    print(f"{seconds:.1f} s, {count * views / seconds:.1f} views/s, start of Python and Blender included")
-    print(f"{blender:.1f} s of it in Blender's render calls ({blender / seconds:.0%})")
-    print(f"{sum(cpu for _, cpu, _ in done):.1f} s on {cores} cores, {max(peak for _, _, peak in done)} MB at the peak")
+@click.option("--image-size", default=137, show_default=True)
+@click.option("--samples", multiple=True, default=(1, 4, 8), show_default=True, help="Several to compare several.")
+@click.option("--peers", default=6, show_default=True, help="Models that get a process of their own.")
+@click.option("--repeat", default=2, show_default=True, help="Rounds; the best of each is compared in the end.")
+def main(source: str, views: int, image_size: int, samples: tuple[int, ...], peers: int, repeat: int) -> None:
+    """Print seconds of the stage, of Blender's render calls in it, and of one process a model, with the promises."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        fetch_shard(plan_shards(Selection(source, shards=1))[0], folder / "meshes", 64, 2_000_000, 0.5)
+        meshes = Dataset([folder / "meshes"], "meshes")
+        singles = write_singles(meshes, folder, peers)
+        count = len(meshes.samples)
+        print(f"{count} objects, {count * views} views of {image_size}²; {len(singles)} peers, scaled to {count}")
+        print(f"promised: stage at most {MOST_OVER_CALLS} × render calls, and at least {LEAST_UNDER_PROCESSES:.0f} × "
+              "less than one process a model\n")  # fmt: skip
+        print(
+            "| samples | stage | render calls | stage / calls | process a model | / stage | processor time | memory |"
+        )
+        print("| --: | --: | --: | --: | --: | --: | --: | --: |")
+        for number in samples:
+            parameters = {"views": views, "image_size": image_size, "samples": number}
+            rounds = [measure(folder, singles, count, parameters) for _ in range(repeat)]
+            best = min(rounds)
+            over = min(result.stage / result.calls for result in rounds)
+            processes = min(result.processes for result in rounds)
+            under = processes / best.stage
+            cpu = best.processes_cpu / best.cpu
+            cells = [
+                str(number),
+                f"{best.stage:.1f} s",
+                f"{best.calls:.1f} s",
+                f"{over:.2f} {kept(over <= MOST_OVER_CALLS)}",
+                f"{processes:.1f} s",
+                f"{under:.1f} {kept(under >= LEAST_UNDER_PROCESSES)}",
+                f"{best.processes_cpu:.1f} s / {best.cpu:.1f} s = {cpu:.1f}",
+                f"{best.megabytes} MB",
+            ]
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def procedural_meshes(folder: Path, objects: int, shards: int) -> list[Path]:
-    """Datasets of meshes from the catalogue, made before the clock starts."""
-    items = plan_shards(Selection(f"procedural://?objects={objects}", shards=shards))
-    for number, item in enumerate(items):
-        fetch_shard(item, folder / f"meshes-{number}", 64, 2_000_000, 0.5)
-    return [folder / f"meshes-{number}" for number in range(len(items))]
+class Round(NamedTuple):
+    """Seconds, but for the memory at the stage's peak."""
+
+    stage: float
+    calls: float
+    """of it in Blender's render calls"""
+    cpu: float
+    megabytes: int
+    processes: float
+    """of one process a model, for all models"""
+    processes_cpu: float
 
 
-def render(meshes: str, renders: str, parameters: dict[str, int]) -> tuple[float, float, int]:
+def kept(promise: bool) -> str:
+    """The word for the table."""
+    return "(kept)" if promise else "(not kept)"
+
+
+def write_singles(meshes: Dataset, folder: Path, count: int) -> list[Path]:
+    """Datasets of one model each, evenly out of all."""
+    chosen = meshes.samples[:: -(-len(meshes.samples) // count)]
+    for number, sample in enumerate(chosen):
+        meshes.extract(sample.id, folder / f"files-{number}")
+        with DatasetWriter(folder / f"single-{number}", "meshes", "benchmark", {}) as writer:
+            writer.add_files(sample, folder / f"files-{number}", str(sample.attributes["main"]))
+    return [folder / f"single-{number}" for number in range(len(chosen))]
+
+
+def measure(folder: Path, singles: list[Path], objects: int, parameters: dict[str, int]) -> Round:
+    """The stage over all models, then a process for each of some."""
+    start = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        calls, cpu, megabytes = pool.apply(render, (folder / "meshes", folder / "renders", parameters))
+    stage = time.perf_counter() - start
+    options = [text for name, value in parameters.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    start, before = time.perf_counter(), os.times()
+    for single in singles:
+        command = [sys.executable, "-m", "components", "render", "--meshes", str(single)]
+        subprocess.run([*command, "--renders", str(folder / "render-of-one"), *options], check=True)
+    after, scale = os.times(), objects / len(singles)
+    seconds = after.children_user + after.children_system - before.children_user - before.children_system
+    return Round(stage, calls, cpu, megabytes, (time.perf_counter() - start) * scale, seconds * scale)
+
+
+def render(meshes: Path, renders: Path, parameters: dict[str, Any]) -> tuple[float, float, int]:
     """Seconds in Blender's render calls, seconds of processor time, megabytes at the peak."""
     import bpy
 

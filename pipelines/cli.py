@@ -34,7 +34,14 @@ def shapeyard() -> None:
 @shapeyard.command()
 @click.argument("pipeline")
 @click.option("--preset", "preset_name", default="small", show_default=True, help="A file of pipelines/presets.")
-@click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE", help="Replaces a value of the preset.")
+@click.option(
+    "--param",
+    "-p",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Replaces a value of the preset; @FILE for a file's content.",
+)
 @click.option(
     "--runner",
     type=click.Choice(["process", "docker"]),
@@ -188,13 +195,13 @@ def copy(source: str, target: str) -> None:
 
 
 @shapeyard.command()
-@click.argument("voxels", type=FOLDER)
+@click.argument("dataset", type=FOLDER)
 @click.argument("folder", type=FOLDER)
-def export(voxels: Path, folder: Path) -> None:
-    """Write the grids of the dataset VOXELS as .binvox files into FOLDER."""
-    from shapeyard.formats.export import export_voxels
+def export(dataset: Path, folder: Path) -> None:
+    """Write DATASET into FOLDER: voxels as .binvox files, renders as the image folders of ShapeNetRendering."""
+    from shapeyard.formats.export import export_dataset
 
-    click.echo(f"{export_voxels(voxels, folder)} files in {folder}")
+    click.echo(f"{export_dataset(dataset, folder)} objects in {folder}")
 
 
 @shapeyard.command(context_settings={"ignore_unknown_options": True})
@@ -220,7 +227,8 @@ def _name_and_value(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ParameterError(f"{option} {text}: expected NAME=VALUE")
-    return name, value
+    # A file's content, since a cache would not see that a file behind a name has changed, and a cluster not the file.
+    return name, Path(value[1:]).read_text(encoding="utf-8") if value.startswith("@") else value
 
 
 def main() -> None:

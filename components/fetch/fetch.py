@@ -80,8 +80,8 @@ def _download(
     """Bring an object's mesh and all it refers to; returns the mesh's path inside `folder`."""
     main = item.listed.main
     # A folder's tree below the object is kept: materials name their textures by relative paths.
-    root = _root_of(main.key)
-    waiting = [main.key]
+    root = "" if item.listed.images else _root_of(main.key)
+    waiting = [main.key, *(file.key for file in item.listed.images)]
     seen: set[str] = set()
     while waiting:
         key = waiting.pop()
@@ -99,7 +99,8 @@ def _download(
 def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Source, limits: _Limits) -> Sample:
     """Read the mesh once, so that every later stage can trust it, and make its row."""
     canonical: tuple[tuple[float, ...], ...] = ()
-    if path.suffix.lower() != ".binvox":  # a grid fills its cube: voxelize reads its frame from its header
+    # A grid's frame is in its header, and the images' is that of their cameras: later stages read them.
+    if path.suffix.lower() != ".binvox" and not item.listed.images:
         mesh = read_mesh(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
         # Vertices that no face uses must not move the box.
         used = mesh.vertices[np.unique(mesh.faces)]

@@ -20,7 +20,7 @@ def plan(
 
     Args:
         source: s3://bucket/prefix, a folder, or procedural://?objects=480&seed=0.
-        layout: auto, shapenet, modelnet or classes (one folder a class).
+        layout: auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32) or classes (one folder a class).
         classes: The classes to take, with commas between; empty for all.
         max_per_class: Objects of a class at the most; 0 for all.
         up_axis: The axis that points up in the files: auto, y or z.

@@ -15,6 +15,10 @@ def render(
     samples: int = 8,
     elevation_degrees: float = 30.0,
     distance: float = 2.1,
+    lens_mm: float = 35.0,
+    passes: str = "",
+    light: str = "studio",
+    background: str = "transparent",
     seed: int = 0,
     workers: int = 0,
     max_skipped: float = 0.5,
@@ -22,15 +26,20 @@ def render(
     """Render meshes to colour and depth images.
 
     Args:
-        meshes: Dataset of kind meshes.
+        meshes: Dataset of kind meshes; objects that bring images (layout r2n2) keep them as they are.
         renders: Dataset of kind renders.
-        cameras: Where the cameras stand: orbit (a circle), r2n2 (random views as in the 3D-R2N2 data) or sphere.
-        views: Images of each object, 1 to 200.
+        cameras: Where the cameras stand: orbit (a circle), r2n2 (random views as in the 3D-R2N2 data), sphere,
+            or a JSON file's path or content.
+        views: Images of each object, 1 to 200; a file's cameras are as many as they are.
         image_size: Side of an image in pixels, 16 to 1024.
         samples: Rays per pixel, 1 to 4096; 4 will do for training, 64 for a report.
         elevation_degrees: How far above the object the orbit is, -89 to 89.
         distance: From orbit's and sphere's cameras to the object's centre; its longest side is 1; 2.1 cuts nothing off.
-        seed: Of the azimuths at which orbit and sphere start, and of r2n2's views.
+        lens_mm: Focal length on a sensor 32 mm wide, 5 to 1000; 35 is a field of view of 49.1 degrees.
+        passes: What to make besides colour and depth, with commas between: normals, albedo.
+        light: studio (every view lit alike, from over the left shoulder) or random (to train for photographs).
+        background: transparent or random (opaque images, to train for photographs).
+        seed: Of the azimuths at which orbit and sphere start, of r2n2's views, of random light and background.
         workers: Threads of Blender; 0 for all cores that the process may use.
         max_skipped: Share of the objects that may be skipped, 0 to 1.
     """
@@ -40,5 +49,6 @@ def render(
     with stage("render"):
         render_meshes(
             meshes.path, renders.path, cameras=cameras, views=views, image_size=image_size, samples=samples,
-            elevation_degrees=elevation_degrees, distance=distance, seed=seed, workers=workers, max_skipped=max_skipped,
+            elevation_degrees=elevation_degrees, distance=distance, lens_mm=lens_mm, passes=passes, light=light,
+            background=background, seed=seed, workers=workers, max_skipped=max_skipped,
         )  # fmt: skip

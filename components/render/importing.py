@@ -16,6 +16,8 @@ from shapeyard.formats.mesh import read_mesh
 
 GLTF_FROM_BLENDER = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Blender's glTF importer turns +Y up into +Z up; all others are told to leave the axes as they are."""
+AGREEING = 0.5
+"""How long the mean of unit normals is at least, if they are those of one sheet; the three of a cube's corner: 0.58."""
 OUTERMOST = 1e3
 """Canonical units: any mesh should end at 0.5."""
 SHEET_DISTANCE = 1e-4
@@ -115,17 +117,17 @@ def _place(item: Any, canonical_from_object: NDArray[np.float64]) -> None:
 
 def _separate_sheets(mesh: Any) -> None:
     """Move faces that lie on each other apart, each along its normal: the first by one step, the second by two, …"""
-    rank = _rank_among_equals(_corners(mesh), _sizes(mesh), _positions(mesh))
-    moved = np.flatnonzero(rank)
-    if not len(moved):
+    corners, sizes, positions = _corners(mesh), _sizes(mesh), _positions(mesh)
+    welded = _weld(positions)
+    rank = _rank_among_equals(welded[corners], sizes)
+    if not rank.any():
         return
     normals = np.empty((len(mesh.polygons), 3), np.float32)
     mesh.polygons.foreach_get("normal", normals.ravel())
-    corners, sizes = _corners(mesh), _sizes(mesh)
     face = np.repeat(np.arange(len(sizes)), sizes)
     chosen = np.flatnonzero(rank[face])
-    shifts = SHEET_DISTANCE * rank[face[chosen], None] * normals[face[chosen]]
-    positions = _positions(mesh)
+    directions = _shared_directions(welded[corners[chosen]], rank[face[chosen]], normals[face[chosen]])
+    shifts = SHEET_DISTANCE * rank[face[chosen], None] * directions
     first = len(positions)
     mesh.vertices.add(len(chosen))
     shifted = np.concatenate([positions, positions[corners[chosen]] + shifts]).astype(np.float32)
@@ -135,14 +137,16 @@ def _separate_sheets(mesh: Any) -> None:
     mesh.update(calc_edges=True)
 
 
-def _rank_among_equals(
-    corners: NDArray[np.int64], sizes: NDArray[np.int64], positions: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """(F,): 0 for a face that shares its corners with no other, else 1, 2, … among those that have the same corners."""
+def _weld(positions: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(N,): one number for all vertices that lie in one place."""
     grid = np.round(positions / WELD_DISTANCE).astype(np.int64)
-    _, welded = np.unique(grid @ np.array([1 << 42, 1 << 21, 1]), return_inverse=True)
+    return np.asarray(np.unique(grid @ np.array([1 << 42, 1 << 21, 1]), return_inverse=True)[1])
+
+
+def _rank_among_equals(corners: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(F,): 0 for a face that shares its corners with no other, else 1, 2, … among those that have the same corners."""
     starts = np.cumsum(sizes) - sizes
-    scrambled = _scramble(welded)[corners]  # a sum of scrambled numbers is a key that knows no order
+    scrambled = _scramble(corners)  # a sum of scrambled numbers is a key that knows no order
     key = np.add.reduceat(scrambled, starts) if len(starts) else scrambled
     order = np.argsort(key, kind="stable")
     _, first, count = np.unique(key[order], return_index=True, return_counts=True)
@@ -151,6 +155,22 @@ def _rank_among_equals(
     shared = np.empty(len(key), bool)
     shared[order] = np.repeat(count > 1, count)
     return np.where(shared, rank, 0)
+
+
+def _shared_directions(
+    places: NDArray[np.int64], rank: NDArray[np.int64], normals: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Where each corner goes: with those of its sheet that lie in the same place, so that no cracks open between them.
+
+    That is along the mean of their normals; along its own, where the others face elsewhere.
+    """
+    _, group = np.unique(places * (int(rank.max()) + 1) + rank, return_inverse=True)
+    sums = np.stack([np.bincount(group, normals[:, axis]) for axis in range(3)], axis=1)
+    lengths = np.linalg.norm(sums, axis=1)
+    agree = lengths > AGREEING * np.bincount(group)
+    directions = (sums / np.maximum(lengths, 1e-9)[:, None])[group]
+    together = agree[group] & ((directions * normals).sum(axis=1) > 0)
+    return np.asarray(np.where(together[:, None], directions, normals), np.float64)
 
 
 def _scramble(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:

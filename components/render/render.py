@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.render.studio import Studio
+from components.render.lighting import Light, random_background, random_light
+from components.render.studio import PASSES, Studio
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
 from shapeyard.contracts.progress import track
-from shapeyard.errors import MeshError, require
-from shapeyard.geometry.cameras import DEFAULT_DISTANCE, cameras_for, check_cameras, intrinsics
+from shapeyard.errors import FormatError, MeshError, require
+from shapeyard.formats.binvox import read_binvox
+from shapeyard.formats.camera_file import is_camera_file, read_camera_file
+from shapeyard.formats.shapenet_rendering import METADATA, read_renderings
+from shapeyard.geometry.cameras import (
+    DEFAULT_DISTANCE,
+    LENS_MM,
+    cameras_for,
+    check_cameras,
+    generator_for,
+    intrinsics,
+)
 from shapeyard.geometry.preview import contact_sheet
 from shapeyard.training import cores
 
 PREVIEW_OBJECTS, PREVIEW_VIEWS = 8, 3
+Look = Callable[[str, float], NDArray[np.float64]]
+"""An object's id and the diagonal of its box → world_from_camera (V,4,4)."""
+LIGHTS = ("studio", "random")
+BACKGROUNDS = ("transparent", "random")
 
 
 def render_meshes(
@@ -32,58 +48,133 @@ def render_meshes(
     samples: int = 8,
     elevation_degrees: float = 30.0,
     distance: float = DEFAULT_DISTANCE,
+    lens_mm: float = LENS_MM,
+    passes: str = "",
+    light: str = "studio",
+    background: str = "transparent",
     seed: int = 0,
     workers: int = 0,
     max_skipped: float = 0.5,
 ) -> None:
     """Render every mesh of a dataset from several cameras; see the stage's spec for the parameters.
 
+    A sample that brings its own images (ShapeNetRendering) keeps them.
+
     Raises:
         ParameterError: for a parameter out of its range.
+        FormatError: for a camera file that is none.
         DatasetError: if `meshes` is no dataset of meshes.
         TooManySkippedError: if more than `max_skipped` of the objects could not be rendered.
     """
-    check_cameras(cameras, views, elevation_degrees, distance)
     require(16 <= image_size <= 1024, f"image_size: expected 16 to 1024, got {image_size}")
     require(1 <= samples <= 4096, f"samples: expected 1 to 4096, got {samples}")
+    require(5 <= lens_mm <= 1000, f"lens_mm: expected 5 to 1000, got {lens_mm}")
+    require(light in LIGHTS, f"light: expected {' or '.join(LIGHTS)}, got {light!r}")
+    require(background in BACKGROUNDS, f"background: expected {' or '.join(BACKGROUNDS)}, got {background!r}")
     require(workers >= 0, f"workers: expected 0 or more, got {workers}")
     require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
+    extra = [name.strip() for name in passes.split(",") if name.strip()]
+    require(set(extra) <= set(PASSES), f"passes: expected some of {', '.join(PASSES)}, got {passes!r}")
+    look, projection = _cameras(cameras, views, image_size, elevation_degrees, distance, lens_mm, seed)
     parameters = {
         "cameras": cameras, "views": views, "image_size": image_size, "samples": samples,
-        "elevation_degrees": elevation_degrees, "distance": distance, "seed": seed,
+        "elevation_degrees": elevation_degrees, "distance": distance, "lens_mm": lens_mm, "passes": passes,
+        "light": light, "background": background, "seed": seed,
     }  # fmt: skip
     inputs = Dataset([meshes], "meshes")
     writer = DatasetWriter(renders, "renders", "render", parameters, max_skipped=max_skipped, skipped=inputs.skipped)
     pictures: list[NDArray[np.uint8]] = []
-    look = partial(
-        cameras_for, recipe=cameras, views=views, elevation_degrees=elevation_degrees, distance=distance, seed=seed
-    )
-    with writer, Studio(image_size, samples, cores(workers)) as studio:
+    surround = partial(_surroundings, seed=seed, size=image_size, light=light, background=background)
+    studio = Studio(image_size, samples, cores(workers), projection, extra)
+    with writer, studio:
         for sample in track(inputs.samples, len(inputs.samples), "objects"):
             try:
-                arrays = _render(studio, inputs, sample, look)
-            except MeshError as error:
+                drawn = _draw(studio, inputs, sample, look, surround)
+            except FormatError as error:
                 writer.skip(sample.id, str(error))
                 continue
-            writer.add(sample, {**arrays, "intrinsics": intrinsics(image_size)})
+            writer.add(drawn.sample, drawn.arrays, {"diagonal": drawn.diagonal})
             if len(pictures) < PREVIEW_OBJECTS * PREVIEW_VIEWS:
-                pictures += list(arrays["rgba"][:: -(-views // PREVIEW_VIEWS)])
+                pictures += _spread(drawn.arrays["rgba"], PREVIEW_VIEWS)
         if pictures:
             writer.preview(contact_sheet(pictures))
     inputs.close()
 
 
-def _render(
-    studio: Studio, meshes: Dataset, sample: Sample, look: Callable[..., NDArray[np.float64]]
-) -> dict[str, NDArray[Any]]:
-    """One object's `rgba`, `depth` and `world_from_camera`; `look` gives its cameras."""
-    if str(sample.attributes["main"]).lower().endswith(".binvox"):
-        raise MeshError("a voxel grid cannot be rendered")
-    with tempfile.TemporaryDirectory() as folder:  # kept while it renders: Cycles opens textures as it needs them
-        path = meshes.extract(sample.id, Path(folder))
+class _Drawn(NamedTuple):
+    sample: Sample
+    arrays: dict[str, NDArray[Any]]
+    diagonal: float
+    """of the object's box, in the frame of its cameras"""
+
+
+def _cameras(
+    cameras: str, views: int, image_size: int, elevation_degrees: float, distance: float, lens_mm: float, seed: int
+) -> tuple[Look, NDArray[np.float64]]:
+    """The function that gives an object its cameras, and the (3,3) intrinsics of all of them."""
+    projection = intrinsics(image_size, lens_mm)
+    if is_camera_file(cameras):
+        world_from_camera, unit_intrinsics = read_camera_file(cameras)
+        if unit_intrinsics is not None:
+            projection = np.diag([image_size, image_size, 1.0]) @ unit_intrinsics
+        return lambda *_: world_from_camera, projection
+    check_cameras(cameras, views, elevation_degrees, distance)
+
+    def look(object_id: str, diagonal: float) -> NDArray[np.float64]:
+        return cameras_for(
+            object_id, cameras, views,
+            elevation_degrees=elevation_degrees, distance=distance, diagonal=diagonal, seed=seed,
+        )  # fmt: skip
+
+    return look, projection
+
+
+def _surroundings(
+    object_id: str, views: int, *, seed: int, size: int, light: str, background: str
+) -> tuple[list[Light], Iterator[NDArray[np.float32]] | None]:
+    """An object's own random lights and backgrounds, one a view; none where they are not random."""
+    of_light, of_background = (generator_for(seed, f"{object_id}/{what}") for what in ("light", "background"))
+    lights = [random_light(of_light) for _ in range(views)] if light == "random" else []
+    backgrounds = (random_background(of_background, size) for _ in range(views)) if background == "random" else None
+    return lights, backgrounds
+
+
+def _draw(studio: Studio, meshes: Dataset, sample: Sample, look: Look, surround: Callable[..., Any]) -> _Drawn:
+    """One object's views, drawn or brought."""
+    with tempfile.TemporaryDirectory() as scratch:  # kept while it renders: Cycles opens textures as it needs them
+        folder = Path(scratch)
+        path = meshes.extract(sample.id, folder)
+        metadata = next(folder.rglob(METADATA), None)
+        try:
+            if metadata is not None:
+                return _brought(metadata.parent, path, sample)
+        except FormatError as error:
+            raise FormatError(str(error).replace(f"{folder}/", "")) from error
+        if path.suffix.lower() == ".binvox":
+            raise MeshError("a voxel grid cannot be rendered")
         diagonal = studio.show(path, np.array(sample.canonical_from_file))
-        world_from_camera = look(sample.id, diagonal=diagonal)
-        rgba, depth = studio.render(world_from_camera)
-    if not np.isfinite(depth).any():
+        world_from_camera = look(sample.id, diagonal)
+        arrays = studio.render(world_from_camera, *surround(sample.id, len(world_from_camera)))
+    if not np.isfinite(arrays["depth"]).any():
         raise MeshError("nothing of it can be seen in any view")
-    return {"rgba": rgba, "depth": depth, "world_from_camera": world_from_camera}
+    cameras = {"world_from_camera": world_from_camera, "intrinsics": studio.intrinsics}
+    return _Drawn(sample, {**arrays, **cameras}, diagonal)
+
+
+def _brought(renderings: Path, main: Path, sample: Sample) -> _Drawn:
+    """The images that a sample came with. What size the object has is known from its grid, if that came too."""
+    rgba, world_from_camera = read_renderings(renderings)
+    diagonal = 1.0
+    if main.suffix.lower() == ".binvox":
+        side = read_binvox(main).scale
+        diagonal = 1 / side
+        world_from_camera[:, :3, 3] /= side
+        canonical_from_file = np.diag([1 / side, 1 / side, 1 / side, 1.0])  # these files are centred on the origin
+        sample = replace(sample, canonical_from_file=tuple(tuple(row) for row in canonical_from_file.tolist()))
+    cameras = {"world_from_camera": world_from_camera, "intrinsics": intrinsics(rgba.shape[1])}
+    return _Drawn(sample, {"rgba": rgba, **cameras}, diagonal)
+
+
+def _spread(images: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
+    """At most so many of the images, evenly."""
+    return list(images[:: -(-len(images) // count)])

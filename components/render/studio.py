@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import TracebackType
@@ -18,25 +18,23 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
+from components.render.images import finished_view
 from components.render.importing import bounds, import_mesh
+from components.render.lighting import STUDIO, Light
 from components.render.materials import paint, surface_group
 from components.render.openexr import read_passes
-from shapeyard.geometry.cameras import LENS_MM, SENSOR_MM, intrinsics
+from shapeyard.geometry.cameras import SENSOR_MM
 
 OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 """Blender's cameras have y upwards and look along −z."""
-FAR = 1e9
-"""Cycles gives the background a depth of 1e10."""
-OUTSIDE_CROP = 0
 CROP_MARGIN = 2
 """Pixels around the object's box: what a pixel's filter reaches, and that Blender rounds."""
-KEY_LIGHT = 1.9
-"""W/m². With the light from all around a white surface that faces both comes to 0.98 of what the image can hold."""
-KEY_DIRECTION = (-0.5, 0.8, 1.0)
-"""Where it comes from, in Blender's camera axes: over the left shoulder. It moves with the camera, as if the object was
-turned before the photographer: every view is lit alike."""
-KEY_ANGLE_RADIANS = 0.05
-"""Shadows with an edge that is soft, yet not grainy at four samples."""
+GPU_KINDS = ("OPTIX", "CUDA")
+"""The first that Blender finds a device for is taken."""
+CHANNELS = {"rgba": "Combined.RGBA", "depth": "Depth.Z", "normals": "Normal.XYZ", "albedo": "DiffCol.RGB"}
+"""Blender's name of each pass, and its channels."""
+PASSES = ("normals", "albedo")
+"""Those that are made when they are asked for."""
 KEPT_BYTES = 100e6
 """What may gather in memory before Blender starts afresh, which takes 35 ms: Cycles keeps the textures of objects that
 are gone, and some more for each object."""
@@ -51,9 +49,16 @@ class Studio:
     Settings hold for all of it, since Cycles' persistent data, which makes views four times as fast, misses changes.
     """
 
-    def __init__(self, image_size: int, samples: int, threads: int) -> None:
-        """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles."""
-        self.image_size = image_size
+    def __init__(
+        self,
+        image_size: int,
+        samples: int,
+        threads: int,
+        intrinsics: NDArray[np.float64],
+        passes: Sequence[str] = (),
+    ) -> None:
+        """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles; `passes`: some of `PASSES`."""
+        self.image_size, self.intrinsics, self.passes = image_size, intrinsics, ("rgba", "depth", *passes)
         self._memory = os.memfd_create("view")  # Blender hands images out as files alone: one that no disk ever sees
         self._image = Path(f"/proc/self/fd/{self._memory}")
         self._samples, self._threads = samples, threads
@@ -87,29 +92,38 @@ class Studio:
         self._corners = np.array(list(itertools.product(*zip(lower, upper, strict=True))))
         return float(np.linalg.norm(upper - lower))
 
-    def render(self, world_from_camera: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def render(
+        self,
+        world_from_camera: NDArray[np.float64],
+        lights: Sequence[Light] = (),
+        backgrounds: Iterator[NDArray[np.float32]] | None = None,
+    ) -> dict[str, NDArray[Any]]:
         """Render the object from V cameras.
 
         Args:
             world_from_camera: (V,4,4), OpenCV axes.
+            lights: one a view, or none for the studio's.
+            backgrounds: (H,W,3) in linear light, one a view, or none for a transparent one.
 
         Returns:
-            rgba (V,H,W,4) uint8, sRGB with straight alpha; depth (V,H,W) float32, background inf.
+            Arrays (V,H,W,…), as a dataset of kind renders has them.
         """
-        views, size = len(world_from_camera), self.image_size
-        rgba = np.empty((views, size, size, 4), np.uint8)
-        depth = np.empty((views, size, size), np.float32)
+        arrays: dict[str, NDArray[Any]] = {}
         for view, matrix in enumerate(world_from_camera):
+            light = lights[view] if lights else STUDIO
             self._camera.matrix_world = Matrix((matrix @ OPENCV_FROM_BLENDER).tolist())
+            _set_light(self._camera.children[0], light)
             self._crop(matrix)
             with silence():
                 bpy.ops.render.render(write_still=True)
-            passes = read_passes(self._image)
+            layers = read_passes(self._image)
             os.ftruncate(self._memory, 0)  # so that a view that wasn't written is noticed
-            rgba[view] = _encode_color(np.stack([passes[f"ViewLayer.Combined.{c}"] for c in "RGBA"], axis=-1))
-            depth[view] = passes["ViewLayer.Depth.Z"]
-        depth[(depth == OUTSIDE_CROP) | (depth > FAR)] = np.inf
-        return rgba, depth
+            passes = {name: _gather(layers, CHANNELS[name]) for name in self.passes}
+            for name, image in finished_view(passes, light, next(backgrounds) if backgrounds else None).items():
+                if not view:
+                    arrays[name] = np.empty((len(world_from_camera), *image.shape), image.dtype)
+                arrays[name][view] = image
+        return arrays
 
     def _crop(self, world_from_camera: NDArray[np.float64]) -> None:
         """Have Cycles leave out what is not near the object, which changes no pixel and saves a seventh of the time."""
@@ -117,9 +131,10 @@ class Studio:
         points = (self._corners - world_from_camera[:3, 3]) @ world_from_camera[:3, :3]
         left, top, right, bottom = 0.0, 0.0, 1.0, 1.0
         if points[:, 2].min() > 0:
-            pixels = (points / points[:, 2:] @ intrinsics(size).T)[:, :2]
-            left, top = np.clip((pixels.min(axis=0) - CROP_MARGIN) / size, 0, 0.5)
-            right, bottom = np.clip((pixels.max(axis=0) + CROP_MARGIN) / size, 0.5, 1)
+            pixels = (points / points[:, 2:] @ self.intrinsics.T)[:, :2]
+            least = CROP_MARGIN / size  # an object beside the image leaves a strip, since Blender draws no empty border
+            left, top = np.clip((pixels.min(axis=0) - CROP_MARGIN) / size, 0, 1 - least)
+            right, bottom = np.clip((pixels.max(axis=0) + CROP_MARGIN) / size, least, 1)
         render.border_min_x, render.border_max_x = left, right
         render.border_min_y, render.border_max_y = 1 - bottom, 1 - top
 
@@ -127,8 +142,11 @@ class Studio:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         scene = bpy.context.scene
         _choose_settings(scene, self.image_size, self._samples, self._threads)
+        _choose_device(scene)
+        layer = scene.view_layers[0]
+        layer.use_pass_normal, layer.use_pass_diffuse_color = "normals" in self.passes, "albedo" in self.passes
         scene.render.filepath = str(self._image)
-        self._camera = _add_camera(scene)
+        self._camera = _add_camera(scene, self.intrinsics / self.image_size)
         self._surface = surface_group(self._samples)
         self._kept_bytes = 0.0
 
@@ -163,10 +181,16 @@ def _flush() -> None:
     ctypes.CDLL(None).fflush(None)
 
 
+def _gather(layers: Mapping[str, NDArray[np.float32]], name: str) -> NDArray[np.float32]:
+    """A pass of Blender's: (H,W), or (H,W,C) where it has several channels."""
+    name, _, channels = name.partition(".")
+    planes = [layers[f"ViewLayer.{name}.{channel}"] for channel in channels]
+    return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+
+
 def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) -> None:
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
-    cycles.device = "CPU"
     cycles.samples = samples
     cycles.use_adaptive_sampling = False
     cycles.use_denoising = False
@@ -193,6 +217,19 @@ def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) ->
     image.exr_codec = "NONE"
 
 
+def _choose_device(scene: Any) -> None:
+    """A GPU where Blender finds one that it can use, else the CPU."""
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    scene.cycles.device = "CPU"
+    for kind in GPU_KINDS:
+        if any(device.type == kind for device in preferences.get_devices_for_type(kind)):
+            preferences.compute_device_type = kind
+            for device in preferences.devices:
+                device.use = device.type == kind
+            scene.cycles.device = "GPU"
+            return
+
+
 def _texture_side(image_size: int) -> int:
     """A power of two, as Cycles offers them from 128 to 8192."""
     return max(128, 1 << (TEXTURE_PIXELS * image_size - 1).bit_length())
@@ -205,26 +242,22 @@ def _texture_bytes(image: Any, image_size: int) -> float:
     return float(pixels * image.depth / 8)
 
 
-def _add_camera(scene: Any) -> Any:
-    """The camera, and the key light that moves with it."""
+def _add_camera(scene: Any, unit_intrinsics: NDArray[np.float64]) -> Any:
+    """The camera, and the key light that moves with it; `unit_intrinsics` (3,3) are for an image whose side is 1."""
     lens = bpy.data.cameras.new("camera")
-    lens.lens, lens.sensor_width, lens.sensor_fit = LENS_MM, SENSOR_MM, "HORIZONTAL"
+    lens.sensor_width, lens.sensor_fit = SENSOR_MM, "HORIZONTAL"
+    lens.lens = unit_intrinsics[0, 0] * SENSOR_MM
+    lens.shift_x, lens.shift_y = 0.5 - unit_intrinsics[0, 2], unit_intrinsics[1, 2] - 0.5
     lens.clip_start, lens.clip_end = 1e-3, 1e3
     camera = bpy.data.objects.new("camera", lens)
     scene.collection.objects.link(camera)
     scene.camera = camera
-    sun = bpy.data.lights.new("key", "SUN")
-    sun.energy, sun.angle = KEY_LIGHT, KEY_ANGLE_RADIANS
-    lamp = bpy.data.objects.new("key", sun)
+    lamp = bpy.data.objects.new("key", bpy.data.lights.new("key", "SUN"))
     scene.collection.objects.link(lamp)
     lamp.parent = camera
-    lamp.matrix_local = Vector(KEY_DIRECTION).to_track_quat("Z", "Y").to_matrix().to_4x4()
     return camera
 
 
-def _encode_color(premultiplied: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Linear light with premultiplied alpha (H,W,4) → sRGB (IEC 61966-2-1) with straight alpha (H,W,4) uint8."""
-    alpha = np.clip(premultiplied[..., 3:], 0, 1)
-    linear = np.clip(premultiplied[..., :3] / np.maximum(alpha, 1e-6), 0, 1)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.concatenate([encoded, alpha], axis=-1) * 255 + 0.5).astype(np.uint8)
+def _set_light(lamp: Any, light: Light) -> None:
+    lamp.matrix_local = Vector(light.direction).to_track_quat("Z", "Y").to_matrix().to_4x4()
+    lamp.data.energy, lamp.data.color, lamp.data.angle = light.watts, light.color, light.angle_radians

@@ -11,7 +11,10 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side):
 
     meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh
     renders           rgba (V,H,W,4) uint8, straight alpha; depth (V,H,W) float32: canonical units along the optical
-                      axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes
+                      axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes; where they
+                      were asked for normals (V,H,W,3) float16: unit, canonical frame, towards the camera, and albedo
+                      (V,H,W,3) uint8 sRGB, both 0 outside the object's mask; attribute diagonal: of the object's box.
+                      Images that were brought, not made, have no depth (see `Dataset.has`): their mask is alpha ≥ 128
     depths            depth (V,H,W) float32: predicted, finite inside the object's mask, inf outside
     voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
                       resolution, translate (3,) and scale as binvox has them, in the file's own frame
@@ -56,7 +59,9 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 WRITTEN_BY_STAGES = ("dataset.json", "shard-000.h5", "shard-000.zip", "config.json", "metrics.json")
 """Files by which an output of ours is known, whole or not: only such a directory is ever emptied."""
 SPARE_BYTES = 4_000_000  # what HDF5 may still hold back of samples written before
-PER_VIEW = frozenset({"rgba", "depth", "probability"})  # read one view at a time, so chunked by view
+PER_VIEW = frozenset(
+    {"rgba", "depth", "normals", "albedo", "probability"}
+)  # read one view at a time, so chunked by view
 
 
 @dataclass(frozen=True)
@@ -258,16 +263,15 @@ class Dataset:
     def read(self, sample_id: str, name: str, view: int | None = None) -> NDArray[Any]:
         """An array of a sample, or one view of it."""
         shard = self._shard_of(sample_id)
-        if shard not in self._open:
-            try:
-                self._open[shard] = h5py.File(shard, "r")
-            except OSError as error:
-                raise DatasetError(f"{shard}: not a readable HDF5 file: {error}") from error
         try:
-            array = self._open[shard][f"{sample_id}/{name}"]
+            array = self._arrays(shard)[f"{sample_id}/{name}"]
             return np.asarray(array[()] if view is None else array[view])
         except (KeyError, OSError, ValueError, IndexError) as error:
             raise DatasetError(f"{shard}: sample {sample_id} has no readable {name}: {error}") from error
+
+    def has(self, sample_id: str, name: str) -> bool:
+        """Whether a sample holds an array: some are optional."""
+        return f"{sample_id}/{name}" in self._arrays(self._shard_of(sample_id))
 
     def extract(self, sample_id: str, folder: Path) -> Path:
         """Unpack a mesh sample's files below `folder`; returns the path of the mesh itself."""
@@ -293,6 +297,14 @@ class Dataset:
         for store in self._open.values():
             store.close()
         self._open.clear()
+
+    def _arrays(self, shard: Path) -> Any:
+        if shard not in self._open:
+            try:
+                self._open[shard] = h5py.File(shard, "r")
+            except OSError as error:
+                raise DatasetError(f"{shard}: not a readable HDF5 file: {error}") from error
+        return self._open[shard]
 
     def _shard_of(self, sample_id: str) -> Path:
         return self._folder[sample_id] / self[sample_id].shard

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shapeyard.contracts.dataset import Dataset, read_occupancy
-from shapeyard.errors import DatasetError
+import numpy as np
+
+from shapeyard.contracts.dataset import Dataset, read_info, read_occupancy
+from shapeyard.errors import DatasetError, FormatError
 from shapeyard.formats.binvox import write_binvox
+from shapeyard.formats.shapenet_rendering import write_renderings
+from shapeyard.geometry.cameras import intrinsics
 from shapeyard.geometry.file_grids import turn_into_file_axes
+
+
+def export_dataset(dataset_dir: str | Path, out_dir: str | Path) -> int:
+    """Write a dataset of kind voxels or renders as files that other tools read; returns how many objects.
+
+    Raises:
+        DatasetError: for a dataset of another kind.
+    """
+    kind = read_info(dataset_dir)["kind"]
+    if kind not in EXPORTERS:
+        raise DatasetError(f"{dataset_dir}: expected a dataset of kind {' or '.join(EXPORTERS)}, got {kind}")
+    return EXPORTERS[kind](dataset_dir, out_dir)
 
 
 def export_voxels(dataset_dir: str | Path, out_dir: str | Path) -> int:
@@ -25,9 +41,7 @@ def export_voxels(dataset_dir: str | Path, out_dir: str | Path) -> int:
     voxels = Dataset([dataset_dir], "voxels")
     folder = Path(out_dir)
     for sample in voxels.samples:
-        path = folder / f"{sample.id}.binvox"
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise DatasetError(f"{dataset_dir}: sample {sample.id} leads out of {out_dir}")
+        path = _inside(folder, f"{sample.id}.binvox")
         occupancy = read_occupancy(voxels, sample.id)
         if sample.canonical_from_file:
             occupancy = turn_into_file_axes(occupancy, sample.canonical_from_file)
@@ -35,3 +49,39 @@ def export_voxels(dataset_dir: str | Path, out_dir: str | Path) -> int:
         write_binvox(path, occupancy, sample.attributes["translate"], sample.attributes["scale"])
     voxels.close()
     return len(voxels.samples)
+
+
+def export_renders(dataset_dir: str | Path, out_dir: str | Path) -> int:
+    """Write the images of a renders dataset as ShapeNetRendering has them, `<out_dir>/<class>/<name>/rendering/`.
+
+    Returns:
+        How many folders were written.
+
+    Raises:
+        DatasetError: if it is no dataset of kind renders, its lens or a camera is not one of ShapeNetRendering's, or a
+            sample's id leads out of `out_dir`.
+    """
+    renders = Dataset([dataset_dir], "renders")
+    for sample in renders.samples:
+        folder = _inside(Path(out_dir), f"{sample.id}/rendering")
+        rgba, world_from_camera = renders.read(sample.id, "rgba"), renders.read(sample.id, "world_from_camera")
+        lens, expected = renders.read(sample.id, "intrinsics"), intrinsics(rgba.shape[1])
+        if np.abs(lens - expected).max() > 1e-3:
+            raise DatasetError(f"{dataset_dir}: {sample.id}: expected ShapeNetRendering's lens, 35 mm on 32 mm, "
+                               f"got intrinsics {lens.round(2).tolist()}")  # fmt: skip
+        try:
+            write_renderings(folder, rgba, world_from_camera, float(sample.attributes["diagonal"]))
+        except FormatError as error:
+            raise DatasetError(f"{dataset_dir}: {sample.id}: {error}") from error
+    renders.close()
+    return len(renders.samples)
+
+
+EXPORTERS = {"voxels": export_voxels, "renders": export_renders}
+
+
+def _inside(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DatasetError(f"expected a sample's file below {folder}, got {name}")
+    return path

@@ -28,6 +28,9 @@ SENSOR_MM = 32.0
 UNIT_CUBE_RADIUS = float(np.sqrt(3) / 2)
 """Every object lies within this distance of the origin, since it lies within the cube of side 1."""
 
+MAX_VIEWS = 200
+MAX_DISTANCE = 100.0
+
 DEFAULT_DISTANCE = 2.1
 """The sphere around the unit cube fits into the image from √3/2 / sin(49.13°/2) = 2.083 on: at 2.1 no object is cut off
 from any side, a cube fills the frame, and one distance for all lets the size in the image tell the depth."""
@@ -141,12 +144,13 @@ def look_at(
 
 def check_cameras(recipe: str, views: int, elevation_degrees: float, distance: float) -> None:
     """Raise `ParameterError` for an unknown recipe, or cameras that stand inside the object or on its axis."""
-    require(recipe in RECIPES, f"cameras: expected one of {', '.join(RECIPES)}, got {recipe!r}")
-    require(1 <= views <= 200, f"views: expected 1 to 200, got {views}")
+    require(recipe in RECIPES, f"cameras: expected {', '.join(RECIPES)} or a JSON file, got {recipe!r}")
+    require(1 <= views <= MAX_VIEWS, f"views: expected 1 to {MAX_VIEWS}, got {views}")
     require(abs(elevation_degrees) <= 89, f"elevation_degrees: expected -89 to 89, got {elevation_degrees}")
     require(
-        0.9 <= distance <= 100,
-        f"distance: expected 0.9 to 100 (an object reaches {UNIT_CUBE_RADIUS:.3f} from its centre), got {distance}",
+        0.9 <= distance <= MAX_DISTANCE,
+        f"distance: expected 0.9 to {MAX_DISTANCE:.0f} (objects reach {UNIT_CUBE_RADIUS:.3f} from their centre), "
+        f"got {distance}",
     )
 
 

@@ -2,6 +2,8 @@
 
 shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (ShapeNetCore v2)
 modelnet   <class>/<train|test>/<name>.off                        +Z up     (ModelNet10 and 40)
+r2n2       ShapeNetRendering/<synset or class>/<id>/rendering/ with its grid ShapeNetVox32/…/<id>/model.binvox, or
+           without; either the folder that holds both, or ShapeNetRendering itself     +Y up     (3D-R2N2's data)
 classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
                                                                   of class "unsorted"
 """
@@ -21,10 +23,12 @@ from shapeyard.geometry.frames import UpAxis
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.synsets import CLASS_OF_SYNSET
 
-Layout = Literal["shapenet", "modelnet", "classes"]
+Layout = Literal["shapenet", "modelnet", "r2n2", "classes"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SHAPENET = re.compile(r"([^/]+)/([^/]+)/models/model_normalized\.obj")
 MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.off", re.IGNORECASE)
+R2N2 = re.compile(r"(?:ShapeNetRendering/)?([^/]+)/([^/]+)/rendering/([^/]+)")
+R2N2_METADATA = "rendering_metadata.txt"
 OBJECT_SUFFIXES = (*MESH_SUFFIXES, ".binvox")
 
 
@@ -41,10 +45,12 @@ class ListedObject:
     """all files that may belong to it: their tags make its fingerprint"""
     up_axis: UpAxis
     source_split: Literal["train", "test"] | None = None
+    images: tuple[SourceFile, ...] = ()
+    """what is brought with it though nothing refers to it: its renderings"""
 
 
 def detect_layout(files: Sequence[SourceFile]) -> Layout:
-    """The first of the three layouts that any file fits.
+    """The first of the layouts that any file fits.
 
     Raises:
         SourceError: if no file fits any.
@@ -54,6 +60,8 @@ def detect_layout(files: Sequence[SourceFile]) -> Layout:
         return "shapenet"
     if any(MODELNET.fullmatch(key) for key in keys):
         return "modelnet"
+    if any((m := R2N2.fullmatch(key)) and m[3] == R2N2_METADATA for key in keys):
+        return "r2n2"
     if any(_is_mesh(key) for key in keys):
         return "classes"
     raise SourceError(f"expected meshes ({', '.join(OBJECT_SUFFIXES)}), found none in {len(files)} files")
@@ -73,6 +81,8 @@ def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObj
             for file in files
             if (m := MODELNET.fullmatch(file.key))
         ]
+    elif layout == "r2n2":
+        listed = _r2n2(files)
     else:
         listed = _classes(files)
     listed.sort(key=lambda item: item.id)
@@ -93,6 +103,24 @@ def _shapenet(files: Sequence[SourceFile]) -> list[ListedObject]:
                 synset, name = folder.split("/")
                 class_name = CLASS_OF_SYNSET.get(synset, synset)
                 listed.append(ListedObject(f"{class_name}/{name}", class_name, file, tuple(own), "y"))
+    return listed
+
+
+def _r2n2(files: Sequence[SourceFile]) -> list[ListedObject]:
+    """The grid is the object's main file where there is one; else it is the images' metadata."""
+    grids = {file.key: file for file in files if file.key.endswith("/model.binvox")}
+    folders: dict[tuple[str, str], list[SourceFile]] = {}
+    for file in files:
+        if match := R2N2.fullmatch(file.key):
+            folders.setdefault((match[1], match[2]), []).append(file)
+    listed = []
+    for (synset, name), images in folders.items():
+        metadata = next((file for file in images if file.key.endswith(f"/{R2N2_METADATA}")), None)
+        if metadata is not None:
+            class_name = CLASS_OF_SYNSET.get(synset, synset)
+            main = grids.get(f"ShapeNetVox32/{synset}/{name}/model.binvox", metadata)
+            own = tuple(dict.fromkeys((main, *images)))
+            listed.append(ListedObject(f"{class_name}/{name}", class_name, main, own, "y", images=tuple(images)))
     return listed
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from components.cli import load_stage
 from components.images import STACK_OF_STAGE
-from pipelines.cli import shapeyard
+from pipelines.cli import _name_and_value, shapeyard
 from shapeyard.contracts.dataset import Dataset
 
 
@@ -120,3 +120,13 @@ def test_list_names_every_stage() -> None:
     result = CliRunner().invoke(shapeyard, ["list"])
     assert result.exit_code == 0
     assert all(stage in result.output for stage in STACK_OF_STAGE)
+
+
+def test_a_parameter_may_be_the_content_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "cameras.json").write_text('{"world_from_camera": []}', encoding="utf-8")
+    assert _name_and_value(f"cameras=@{tmp_path}/cameras.json") == ("cameras", '{"world_from_camera": []}')
+    assert _name_and_value("title=a=b") == ("title", "a=b")
+    missing = call("run", "reconstruct", "--param", f"cameras=@{tmp_path}/nowhere.json")
+    assert missing.returncode == 1
+    assert missing.stderr.count("\n") == 1
+    assert "nowhere.json" in missing.stderr

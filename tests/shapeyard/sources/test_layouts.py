@@ -30,6 +30,22 @@ def test_modelnet() -> None:
     assert train.source_split == "train"
 
 
+def test_r2n2() -> None:
+    found = files(
+        "ShapeNetRendering/03001627/abc/rendering/00.png", "ShapeNetRendering/03001627/abc/rendering/renderings.txt",
+        "ShapeNetRendering/03001627/abc/rendering/rendering_metadata.txt",
+        "ShapeNetRendering/03001627/def/rendering/rendering_metadata.txt",
+        "ShapeNetRendering/03001627/no-metadata/rendering/00.png",
+        "ShapeNetVox32/03001627/abc/model.binvox", "ShapeNetVox32/03001627/no-images/model.binvox",
+    )  # fmt: skip
+    assert detect_layout(found) == "r2n2"
+    both, images = group_objects(found, "r2n2")
+    assert (both.id, both.main.key, both.up_axis) == ("chair/abc", "ShapeNetVox32/03001627/abc/model.binvox", "y")
+    assert len(both.own_files) == 4
+    assert len(both.images) == 3
+    assert (images.id, images.main.key.rpartition("/")[2]) == ("chair/def", "rendering_metadata.txt")
+
+
 def test_one_folder_a_class() -> None:
     found = files("keycap/a.stl", "keycap/b.STL", "cup/x/y.obj", "cup/x/y.mtl", "loose.ply", "keycap/notes.txt")
     assert detect_layout(found) == "classes"
