@@ -109,10 +109,10 @@ def remove_containers(client: docker.DockerClient, label: str, value: str) -> in
 
 
 class Watch:
-    """Follows a run's containers from a thread of its own; `failures` are the stages whose container failed."""
+    """Follows a run's containers from a thread of its own; `failures`: the status of each stage that did not end well."""
 
     def __init__(self, client: docker.DockerClient, run: str, stages: Iterable[str]) -> None:
-        self.failures: dict[str, str] = {}
+        self.failures: dict[str, int] = {}
         self._stages = set(stages)
         self._events = client.events(
             decode=True, filters={"type": "container", "event": "die", "label": f"{RUN_LABEL}={run}"}
@@ -132,5 +132,4 @@ class Watch:
                 attributes = event["Actor"]["Attributes"]
                 status, stage = int(attributes["exitCode"]), stage_of_image(attributes["image"])
                 if status and stage in self._stages:
-                    reason = "the container was killed, or out of memory" if status == KILLED else "the container ended"
-                    self.failures.setdefault(stage, f"{reason} (status {status})")
+                    self.failures.setdefault(stage, status)

@@ -88,12 +88,17 @@ class Follower:
             return "done" if settled and not any(task.running for task in tasks) else "running"
         return "cached" if followed else "waiting"
 
-    def failure(self) -> tuple[str, str] | None:
-        """The first stage that failed, and why; None if no stage said so."""
+    def failure(self, died: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+        """The first stage that failed, and why; None if there is none.
+
+        What a stage says of itself counts first, then what is known of it from outside (`died`: stage → reason).
+        """
         failed = [(t.ended, s.name, t.error) for s in self.stages.values() for t in s.tasks.values() if t.error]
         if failed:
             _, name, error = min(failed)
             return name, error
+        if died:
+            return next(iter(died.items()))
         silent = [s.name for s in self.stages.values() for t in s.tasks.values() if t.running]
         return (silent[0], "the process ended without a word (killed, or out of memory?)") if silent else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -163,9 +164,10 @@ def _follow(
                 screen.draw(over=True, succeeded=status == 0)
         finally:
             end_group(child)
+            died = watch.failures if watch else {}
             if client:
                 containers.remove_containers(client, containers.RUN_LABEL, events.name)
-    failure = follower.failure() or (next(iter(watch.failures.items()), None) if watch else None)
+    failure = follower.failure({stage: _death(died[stage], folder / "log.txt") for stage in died})
     if failure or status != 0 or not (folder / "outputs.json").is_file():
         stage, reason = failure or ("kfp", _last_words(folder / "log.txt"))
         raise RunError(f"{stage} failed: {reason} (log: {_short(folder / 'log.txt')})")
@@ -214,10 +216,22 @@ def _link_latest(folder: Path) -> None:
     latest.symlink_to(folder.name)
 
 
+def _death(status: int, log: Path) -> str:
+    """Why a container ended that said nothing itself."""
+    if status == containers.KILLED:
+        return f"the container was killed, or out of memory (status {status})"
+    exception = next((line for line in reversed(_said(log)) if re.match(r"[\w.]+(Error|Exception)\b", line)), "")
+    return f"the container ended with status {status}" + (f": {exception}" if exception else "")
+
+
 def _last_words(log: Path) -> str:
     """The last line of the log that says something."""
+    return (_said(log) or ["the log is empty"])[-1]
+
+
+def _said(log: Path) -> list[str]:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return next((line for line in reversed(lines) if line and not line.startswith("---")), "the log is empty")
+    return [line for line in lines if line and not line.startswith("---")]
 
 
 def _short(path: Path) -> str:
