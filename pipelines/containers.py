@@ -109,7 +109,7 @@ def remove_containers(client: docker.DockerClient, label: str, value: str) -> in
 
 
 class Watch:
-    """Follows a run's containers from a thread of its own; `failures`: the status of each stage that did not end well."""
+    """Follows a run's containers from a thread of its own; `failures`: status of each stage that did not end well."""
 
     def __init__(self, client: docker.DockerClient, run: str, stages: Iterable[str]) -> None:
         self.failures: dict[str, int] = {}

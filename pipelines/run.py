@@ -220,18 +220,15 @@ def _death(status: int, log: Path) -> str:
     """Why a container ended that said nothing itself."""
     if status == containers.KILLED:
         return f"the container was killed, or out of memory (status {status})"
-    exception = next((line for line in reversed(_said(log)) if re.match(r"[\w.]+(Error|Exception)\b", line)), "")
-    return f"the container ended with status {status}" + (f": {exception}" if exception else "")
+    # KFP indents what a container said; its own exceptions begin the line.
+    said = re.findall(r"^ {4}([\w.]+(?:Error|Exception)\b.*)$", log.read_text("utf-8", "replace"), re.MULTILINE)
+    return f"the container ended with status {status}" + (f": {said[-1].strip()}" if said else "")
 
 
 def _last_words(log: Path) -> str:
     """The last line of the log that says something."""
-    return (_said(log) or ["the log is empty"])[-1]
-
-
-def _said(log: Path) -> list[str]:
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return [line for line in lines if line and not line.startswith("---")]
+    return next((line for line in reversed(lines) if line and not line.startswith("---")), "the log is empty")
 
 
 def _short(path: Path) -> str:
