@@ -16,7 +16,7 @@ from rich.table import Table
 from components.cli import StageGroup, load_stage
 from components.images import STACK_OF_STAGE
 from shapeyard import __version__
-from shapeyard.errors import ParameterError, ShapeyardError, one_line
+from shapeyard.errors import DatasetError, ParameterError, ShapeyardError, one_line
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -109,13 +109,18 @@ def copy(source: str, target: str) -> None:
 
 
 @shapeyard.command()
-@click.argument("voxels", type=FOLDER)
+@click.argument("dataset", type=FOLDER)
 @click.argument("folder", type=FOLDER)
-def export(voxels: Path, folder: Path) -> None:
-    """Write the grids of the dataset VOXELS as .binvox files into FOLDER."""
-    from shapeyard.formats.export import export_voxels
+def export(dataset: Path, folder: Path) -> None:
+    """Write what is in DATASET into FOLDER, for other tools: voxels as .binvox, sdf as DeepSDF's .npz."""
+    from shapeyard.contracts.dataset import read_info
+    from shapeyard.formats.export import export_sdf, export_voxels
 
-    click.echo(f"{export_voxels(voxels, folder)} files in {folder}")
+    exporters = {"sdf": export_sdf, "voxels": export_voxels}
+    kind = read_info(dataset)["kind"]
+    if kind not in exporters:
+        raise DatasetError(f"{dataset}: expected a dataset of kind {' or '.join(exporters)}, got {kind}")
+    click.echo(f"{exporters[kind](dataset, folder)} files in {folder}")
 
 
 @shapeyard.command(context_settings={"ignore_unknown_options": True})
