@@ -133,7 +133,7 @@ def sample_mesh(
     samples, inside = np.column_stack([points, distance]), distance < 0
     if not inside.any():
         raise MeshError(f"nothing is inside: none of {sampling.samples} points")
-    picture = largest_slice(field, points[inside], slice_size) if slice_size else None
+    picture = largest_slice(field, points[distance.argmin()], slice_size) if slice_size else None
     return SampledObject(samples[~inside], samples[inside], canonical_from_sdf, field.two_sided, picture)
 
 
@@ -141,7 +141,8 @@ def _sampled(
     meshes: str, samples: Sequence[Sample], sampling: Sampling, processes: int
 ) -> Iterator[SampledObject | FormatError]:
     """What each object gives, in order. Processes, since neither library lets another thread of Python's work."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of numeric libraries
+    # Forked before any library of theirs has threads here; a spawned one would run the caller's main script again.
+    context = multiprocessing.get_context("fork")
     waiting: deque[Future[SampledObject | FormatError]] = deque()
     try:
         with ProcessPoolExecutor(min(processes, max(len(samples), 1)), context, _start_process) as pool:

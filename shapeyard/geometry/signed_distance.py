@@ -111,7 +111,7 @@ class SignedDistance:
         return result
 
     def surface_points(self, count: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Points (count,3) on the visible triangles, evenly by area and in random order, with their triangles (count,)."""
+        """Points (count,3) on the visible triangles, evenly by area, in random order; their triangles (count,)."""
         index = np.searchsorted(self._cumulated_areas, rng.random(count) * self._cumulated_areas[-1], side="right")
         index = np.minimum(index, len(self.faces) - 1)
         # Turk, "Generating random points in triangles", Graphics Gems, 1990

@@ -20,24 +20,23 @@ VIEWS = ((0, (2, 1)), (1, (0, 2)), (2, (0, 1)))
 
 
 def largest_slice(
-    field: Callable[[NDArray[np.float64]], NDArray[np.float64]], inside: NDArray[np.float32], size: int
+    field: Callable[[NDArray[np.float64]], NDArray[np.float64]], point: NDArray[np.float32], size: int
 ) -> NDArray[np.float32]:
-    """The slice across an axis, through the middle of what is inside, that shows most of the inside.
+    """Of the three slices through a point, across the axes, the one that shows most of the inside.
 
     Args:
         field: signed distances (N,) of points (N,3).
-        inside: (N,3) points inside, at least one.
+        point: (3,), best one deep inside: a slice along a face shows little.
         size: pixels a side.
 
     Returns:
         (size,size) float32 signed distances of [−1, 1]², from the top down.
     """
     along = HALF_WINDOW * ((np.arange(size) + 0.5) * 2 / size - 1)
-    middle = np.median(inside, axis=0)
     slices = []
     for axis, (right, up) in VIEWS:
         points = np.empty((size, size, 3))
-        points[..., axis] = middle[axis]
+        points[..., axis] = point[axis]
         points[..., right] = along
         points[..., up] = -along[:, None]
         slices.append(field(points.reshape(-1, 3)).reshape(size, size).astype(np.float32))

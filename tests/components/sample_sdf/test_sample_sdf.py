@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from shapeyard.formats.export import export_sdf
 from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.frames import canonical_from_bounds, transform
 
+ROOT = Path(__file__).parents[3]
 FEW = Sampling(samples=3000)
 
 
@@ -99,6 +103,19 @@ def test_the_number_of_processes_changes_nothing_and_the_seed_does(tmp_path: Pat
     assert (tmp_path / "one" / "samples.jsonl").read_bytes() == (tmp_path / "three" / "samples.jsonl").read_bytes()
     assert (tmp_path / "one" / "preview.png").read_bytes() == (tmp_path / "three" / "preview.png").read_bytes()
     assert not set(one) & set(first("other", Sampling(samples=3000, seed=1), 2))
+
+
+def test_it_works_from_a_script_that_guards_nothing(tmp_path: Path) -> None:
+    """A new interpreter for each process would run the script again."""
+    source = write_meshes(tmp_path, {"ball/a.ply": ball(1)})
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from components.sample_sdf.sample_sdf import Sampling, sample_meshes\n"
+        f"sample_meshes({str(source)!r}, {str(tmp_path / 'sdf')!r}, Sampling(1000), workers=2)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run([sys.executable, script], check=True, env=environment, cwd=tmp_path, timeout=120)
+    assert (tmp_path / "sdf" / "dataset.json").is_file()
 
 
 def test_what_cannot_be_sampled_is_skipped_with_its_reason(tmp_path: Path) -> None:

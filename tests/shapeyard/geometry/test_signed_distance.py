@@ -192,7 +192,7 @@ def test_meshes_without_area_and_values_out_of_range() -> None:
 def test_a_slice_shows_what_is_inside() -> None:
     mesh, truth, _ = SHAPES["box"]
     field = SignedDistance(np.array(mesh.vertices), np.array(mesh.faces))
-    picture = largest_slice(field, np.array([[0.1, 0.05, 0.02]], np.float32), 40)  # across z: x to the right, y up
+    picture = largest_slice(field, np.array([0.1, 0.05, 0.02], np.float32), 40)  # across z: x to the right, y up
     assert (picture < 0).sum() == pytest.approx(28 * 16, abs=1)
     across = (np.arange(40) + 0.5) / 20 - 1
     row = np.column_stack([across, np.full(40, -across[3]), np.full(40, 0.02)])
