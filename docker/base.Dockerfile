@@ -1,4 +1,4 @@
-# plan, fetch, voxelize, evaluate, report
+# plan, fetch, voxelize, sample_sdf, evaluate, report
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 

@@ -198,7 +198,7 @@ def copy(source: str, target: str) -> None:
 @click.argument("dataset", type=FOLDER)
 @click.argument("folder", type=FOLDER)
 def export(dataset: Path, folder: Path) -> None:
-    """Write DATASET into FOLDER: voxels as .binvox files, renders as the image folders of ShapeNetRendering."""
+    """Write DATASET into FOLDER: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering."""
     from shapeyard.formats.export import export_dataset
 
     click.echo(f"{export_dataset(dataset, folder)} objects in {folder}")

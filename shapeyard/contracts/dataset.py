@@ -22,7 +22,9 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side):
                       axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame
     predictions       probabilities (K,C) float32: a row for each of the K views (or the one grid) of the sample that
                       was shown to the classifier; the dataset's attribute `classes` names the C columns
-    sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside
+    sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside, all in the frame of a
+                      unit sphere around the object, with the attributes canonical_from_sdf (4,4) and two_sided: the
+                      share of the visible surface that can be seen from both sides
 
 Splits are made once, by `plan`; every later dataset carries them on.
 """

@@ -77,7 +77,28 @@ def export_renders(dataset_dir: str | Path, out_dir: str | Path) -> int:
     return len(renders.samples)
 
 
-EXPORTERS = {"voxels": export_voxels, "renders": export_renders}
+def export_sdf(dataset_dir: str | Path, out_dir: str | Path) -> int:
+    """Write every sample of an sdf dataset as `<out_dir>/<class>/<name>.npz`, as DeepSDF's training reads them.
+
+    Each file holds `pos` and `neg` (N,4) float32: x, y, z in the unit sphere, signed distance
+    (github.com/facebookresearch/DeepSDF, `SdfSamples`).
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        DatasetError: if it is no dataset of kind sdf, or a sample's id leads out of `out_dir`.
+    """
+    sdf = Dataset([dataset_dir], "sdf")
+    for sample in sdf.samples:
+        path = _inside(Path(out_dir), f"{sample.id}.npz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, pos=sdf.read(sample.id, "positive"), neg=sdf.read(sample.id, "negative"))
+    sdf.close()
+    return len(sdf.samples)
+
+
+EXPORTERS = {"voxels": export_voxels, "sdf": export_sdf, "renders": export_renders}
 
 
 def _inside(folder: Path, name: str) -> Path:

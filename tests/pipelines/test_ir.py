@@ -26,6 +26,7 @@ from pipelines.ir import (
 from pipelines.resources import RESOURCES, SECRET, SECRET_KEYS, SETTINGS, SETTINGS_KEYS
 from shapeyard.errors import ParameterError
 
+IN_NO_PIPELINE_YET = {"sample_sdf"}
 TRAINING = {stage for stage in STACK_OF_STAGE if stage.startswith("train_")}
 READS_SOURCE = {"plan", "fetch"}
 QUANTITY = re.compile(r"\d+m?|\d+[MG]i")
@@ -210,9 +211,10 @@ def test_plan_is_never_cached(name: str) -> None:
 
 def test_images() -> None:
     ir = compile_pipeline("reconstruct")
-    assert stages_of(ir) == list(STACK_OF_STAGE)
+    called = [stage for stage in STACK_OF_STAGE if stage not in IN_NO_PIPELINE_YET]
+    assert stages_of(ir) == called
     changed = with_images(ir, lambda stage: f"registry:5000/{stage.replace('_', '-')}@sha256:0")
-    assert stages_of(changed) == list(STACK_OF_STAGE)
+    assert stages_of(changed) == called
     assert image("train_depth").startswith("shapeyard/train-depth:")
 
 

@@ -1,0 +1,1 @@
+"""Meshes to samples of their signed distance, as DeepSDF trains on."""
