@@ -180,7 +180,7 @@ def _vote_by_slab(crossings: NDArray[np.float64], starts: NDArray[np.int64], vot
         odd[:] = 0
         for depth in crossings[starts[line] : starts[line + 1]]:
             if depth < size:
-                odd[max(int(math.floor(depth)), 0)] ^= 1
+                odd[max(math.floor(depth), 0)] ^= 1
         inside = 0
         for k in range(size):
             inside ^= odd[k]

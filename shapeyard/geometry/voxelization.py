@@ -109,6 +109,7 @@ def in_voxels(
     side: float,
     refinement: int = 1,
 ) -> NDArray[np.float64]:
+    """Vertices (N,3) in small voxels, `refinement` along each voxel's side; raises what `solid_occupancy` does."""
     require(
         MIN_RESOLUTION <= resolution <= MAX_RESOLUTION,
         f"expected a resolution of {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}",
@@ -149,7 +150,7 @@ def look(
     Returns:
         near, far: (3,S,S) smallest and largest coordinate seen along each axis; a pixel is indexed by the other two
             axes in their order. Where nothing is seen near is +inf and far −inf.
-        touched: (S/2,S/2,S/2), rounded up, a bit for each of a voxel's eight small voxels that a triangle passes through.
+        touched: (S/2,S/2,S/2), rounded up, a bit for each of a voxel's eight small voxels that triangles pass through.
     """
     near = np.full((3, size, size), np.inf, np.float32)
     far = np.full((3, size, size), -np.inf, np.float32)
@@ -179,6 +180,7 @@ def look(
 
 @compiled
 def comes_before(points: NDArray[np.float64], a: int, b: int) -> bool:
+    """Whether point `a` comes before `b` by its coordinates: an order that no order of corners changes."""
     for axis in range(3):
         if points[a, axis] != points[b, axis]:
             return bool(points[a, axis] < points[b, axis])
