@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shapeyard.geometry.parity import slab_parity
+from shapeyard.geometry.pooling import pool_grid
 from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, MAX_RESOLUTION, in_voxels, look, whole
 
 LINES_OF_SIGHT = 8
@@ -60,8 +61,4 @@ def carved_occupancy(
         along &= place >= first[axis][:, :, None]
         along &= place <= last[axis][:, :, None]
     left |= hidden
-    for axis in range(3):  # an axis at a time: a fifth of the time of all at once
-        shape = [resolution if other < axis else size for other in range(3)]
-        shape[axis : axis + 1] = [resolution, refinement]
-        left = left.reshape(shape).any(axis=axis + 1)
-    return left
+    return pool_grid(left, resolution)
