@@ -116,6 +116,11 @@ def reconstruct(
             meshes=fetched.outputs["meshes"],
             resolution=voxel_resolution,
             mode=voxel_mode,
+            padding=0,
+            centered=True,
+            remove_internal=False,
+            engine="numba",
+            max_triangles=max_triangles,
             workers=shard_workers,
             max_skipped=max_skipped,
         )

@@ -14,18 +14,20 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from components.voxelize.binvox import find_binvox, run_binvox
+from components.voxelize.modes import MODES, without_internal
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, pack_occupancy, unpack_occupancy
 from shapeyard.contracts.progress import track
 from shapeyard.errors import FormatError, require
 from shapeyard.formats.binvox import read_binvox
-from shapeyard.formats.mesh import read_mesh
+from shapeyard.formats.mesh import MAX_TRIANGLES, Mesh, read_mesh
 from shapeyard.geometry.file_grids import canonical_from_cube_in_file, cube_in_file, resample_occupancy
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
-from shapeyard.geometry.voxelization import MAX_RESOLUTION, MIN_RESOLUTION, solid_occupancy, surface_occupancy
+from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, MAX_RESOLUTION, MIN_RESOLUTION
 from shapeyard.training import cores
 
-MODES = {"solid": solid_occupancy, "surface": surface_occupancy}
+ENGINES = ("numba", "binvox")
 PREVIEW_OBJECTS, PREVIEW_SIZE = 24, 160
 GRIDS_AHEAD = 4
 """For each thread, how many packed grids may wait until they are written: at 256³ each takes 2 MB."""
@@ -34,38 +36,74 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class Settings(NamedTuple):
+    """How meshes become grids; see the stage's spec."""
+
+    resolution: int
+    mode: str
+    padding: int
+    centered: bool
+    remove_internal: bool
+    max_triangles: int
+    binvox: str
+    """path of the program that voxelizes; empty for our own code"""
+
+    @property
+    def size(self) -> int:
+        """Voxels along the grid's side."""
+        return self.resolution + 2 * self.padding
+
+
 def voxelize_meshes(
     meshes: str | Path,
     voxels: str | Path,
     *,
     resolution: int = 64,
     mode: str = "solid",
+    padding: int = 0,
+    centered: bool = True,
+    remove_internal: bool = False,
+    engine: str = "numba",
+    max_triangles: int = MAX_TRIANGLES,
     workers: int = 0,
     max_skipped: float = 0.5,
 ) -> None:
     """Voxelize every mesh of a dataset; see the stage's spec for the parameters.
 
-    A sample whose file is a .binvox keeps its grid, resampled where its resolution is another.
+    A sample whose file is a .binvox keeps its grid, resampled where its resolution is another. With padding, or if not
+    centred, a sample's `canonical_from_file` leads into the cube that its grid fills.
 
     Raises:
-        ParameterError: for a parameter out of its range.
+        ParameterError: for a parameter out of its range, or an engine that isn't there.
         DatasetError: if `meshes` is no dataset of meshes.
         TooManySkippedError: if more than `max_skipped` of the objects could not be voxelized.
     """
-    in_range = MIN_RESOLUTION <= resolution <= MAX_RESOLUTION
-    require(in_range, f"resolution: expected {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}")
-    require(mode in MODES, f"mode: expected {' or '.join(MODES)}, got {mode}")
+    require(padding >= 0, f"padding: expected 0 or more, got {padding}")
+    size = resolution + 2 * padding
+    in_range = MIN_RESOLUTION <= size <= MAX_RESOLUTION and resolution >= MIN_RESOLUTION
+    with_padding = f" with a padding of {padding}" if padding else ""
+    require(in_range, f"resolution: expected {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}{with_padding}")
+    require(mode in MODES, f"mode: expected {', '.join(MODES)}, got {mode}")
+    require(engine in ENGINES, f"engine: expected {' or '.join(ENGINES)}, got {engine}")
+    has_mode = engine != "binvox" or MODES[mode].binvox is not None
+    require(has_mode, f"mode: expected one that binvox has, got {mode}")
+    require(max_triangles >= 1, f"max_triangles: expected 1 or more, got {max_triangles}")
     require(workers >= 0, f"workers: expected 0 or more, got {workers}")
     require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
+    program = find_binvox() if engine == "binvox" else ""
+    settings = Settings(resolution, mode, padding, centered, remove_internal, max_triangles, program)
     inputs = Dataset([meshes], "meshes")
-    parameters = {"resolution": resolution, "mode": mode}
+    parameters = {
+        "resolution": resolution, "mode": mode, "padding": padding, "centered": centered,
+        "remove_internal": remove_internal, "engine": engine,
+    }  # fmt: skip
     writer = DatasetWriter(voxels, "voxels", "voxelize", parameters, max_skipped=max_skipped, skipped=inputs.skipped)
     archive = Lock()
     shown: list[tuple[str, NDArray[np.uint8]]] = []
 
     def voxelize(sample: Sample) -> _Grid | FormatError:
         try:
-            return _voxelize(inputs, archive, sample, resolution, mode)
+            return _voxelize(inputs, archive, sample, settings)
         except FormatError as error:
             return error
 
@@ -77,7 +115,7 @@ def voxelize_meshes(
                 continue
             writer.add(grid.sample, {"occupancy": grid.packed}, grid.attributes)
             if len(shown) < PREVIEW_OBJECTS:
-                picture = render_occupancy(unpack_occupancy(grid.packed, resolution), PREVIEW_SIZE)
+                picture = render_occupancy(unpack_occupancy(grid.packed, size), PREVIEW_SIZE)
                 shown.append((sample.id, picture))
         if shown:
             writer.preview(contact_sheet([picture for _, picture in shown], labels=[name for name, _ in shown]))
@@ -90,7 +128,7 @@ class _Grid(NamedTuple):
     attributes: dict[str, Any]
 
 
-def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, resolution: int, mode: str) -> _Grid:
+def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Settings) -> _Grid:
     """One object's grid, packed, with its row; `archive` guards the dataset's file, which has one reading position."""
     with tempfile.TemporaryDirectory(prefix="shapeyard-voxelize-") as folder:
         with archive:
@@ -98,19 +136,38 @@ def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, resolution: int, m
         try:
             if path.suffix.lower() == ".binvox":
                 stored = read_binvox(path)
-                occupancy = resample_occupancy(stored.occupancy, resolution)
+                occupancy = resample_occupancy(stored.occupancy, settings.size)
                 sample = _with_frame(sample, canonical_from_cube_in_file(stored.translate, stored.scale))
             else:
-                mesh = read_mesh(path)
-                canonical = transform(np.array(sample.canonical_from_file), mesh.vertices)
-                occupancy = MODES[mode](canonical, mesh.faces, resolution)
+                mesh = read_mesh(path, settings.max_triangles)
+                inner = _inner_cube_from_file(sample, mesh.vertices, settings)
+                occupancy = np.pad(_occupancy(mesh, inner, settings), settings.padding)
+                sample = _with_frame(sample, np.diag([*[settings.resolution / settings.size] * 3, 1.0]) @ inner)
         except FormatError as error:
             raise FormatError(str(error).replace(f"{folder}/", "")) from error
+    if settings.remove_internal:
+        occupancy = without_internal(occupancy)
     if not occupancy.any():
-        raise FormatError(f"{path.name}: no voxel of {resolution}³ is occupied")
+        raise FormatError(f"{path.name}: no voxel of {settings.size}³ is occupied")
     translate, scale = cube_in_file(sample.canonical_from_file)
-    attributes = {"resolution": resolution, "translate": translate.tolist(), "scale": scale}
+    attributes = {"resolution": settings.size, "translate": translate.tolist(), "scale": scale}
     return _Grid(sample, pack_occupancy(occupancy), attributes)
+
+
+def _inner_cube_from_file(sample: Sample, vertices: NDArray[np.float64], settings: Settings) -> NDArray[np.float64]:
+    """(4,4): the file's coordinates into those of the grid without its padding, whose cube is [−½, ½]³."""
+    inner = np.array(sample.canonical_from_file)
+    if not settings.centered:
+        corner, _ = cube_in_file(inner)
+        inner[:3, 3] -= inner[:3, :3] @ (vertices.min(axis=0) - corner)
+    return inner
+
+
+def _occupancy(mesh: Mesh, inner_from_file: NDArray[np.float64], settings: Settings) -> NDArray[np.bool_]:
+    vertices, mode = transform(inner_from_file, mesh.vertices), MODES[settings.mode]
+    if settings.binvox:
+        return run_binvox(settings.binvox, vertices, mesh.faces, settings.resolution, mode)
+    return mode.occupancy(vertices, mesh.faces, settings.resolution, CANONICAL_MINIMUM, 1.0)
 
 
 def _with_frame(sample: Sample, canonical_from_file: NDArray[np.float64]) -> Sample:

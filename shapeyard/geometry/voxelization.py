@@ -75,9 +75,9 @@ def solid_occupancy(
     Raises:
         ParameterError: for a resolution or side out of range.
     """
-    points = _in_voxels(vertices, faces, resolution, minimum, side, REFINEMENT)
-    near, far, touched = _look(points, faces, REFINEMENT * resolution)
-    occupancy = _carve(*_whole(near, far))
+    points = in_voxels(vertices, faces, resolution, minimum, side, REFINEMENT)
+    near, far, touched = look(points, faces, REFINEMENT * resolution)
+    occupancy = _carve(*whole(near, far, CARVING_DISTANCE))
     if keep_sheets:
         _find_sheets(occupancy, touched)
         occupancy |= touched.view(np.bool_)
@@ -95,20 +95,21 @@ def surface_occupancy(
 
     Arguments, result and errors are those of `solid_occupancy`.
     """
-    points = _in_voxels(vertices, faces, resolution, minimum, side, 1)
+    points = in_voxels(vertices, faces, resolution, minimum, side, 1)
     occupancy = np.zeros((resolution,) * 3, np.bool_)
     _mark_touched(points, faces, occupancy)
     return occupancy
 
 
-def _in_voxels(
+def in_voxels(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
     resolution: int,
     minimum: ArrayLike,
     side: float,
-    refinement: int,
+    refinement: int = 1,
 ) -> NDArray[np.float64]:
+    """Vertices (N,3) in small voxels, `refinement` along each voxel's side; raises what `solid_occupancy` does."""
     require(
         MIN_RESOLUTION <= resolution <= MAX_RESOLUTION,
         f"expected a resolution of {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}",
@@ -125,7 +126,7 @@ def _in_voxels(
     return points
 
 
-def _compiled(function: F) -> F:
+def compiled(function: F) -> F:
     """Compile with numba, kept on disk where there is a place for it: a read-only installation may have none."""
     try:
         return cast(F, numba.njit(cache=True, nogil=True)(function))
@@ -133,9 +134,9 @@ def _compiled(function: F) -> F:
         return cast(F, numba.njit(nogil=True)(function))
 
 
-@_compiled
-def _look(
-    points: NDArray[np.float64], faces: NDArray[np.int64], size: int
+@compiled
+def look(
+    points: NDArray[np.float64], faces: NDArray[np.int64], size: int, edges: bool = True, push: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """What can be seen of the triangles along each axis from both sides, and where they pass.
 
@@ -143,45 +144,50 @@ def _look(
         points: (N,3) vertices in small voxels.
         faces: (M,3).
         size: S, small voxels along a side.
+        edges: draw the triangles' edges too (binvox's -aw).
+        push: how many times its slope a triangle is pushed back.
 
     Returns:
         near, far: (3,S,S) smallest and largest coordinate seen along each axis; a pixel is indexed by the other two
             axes in their order. Where nothing is seen near is +inf and far −inf.
-        touched: (S/2,S/2,S/2), a bit for each of a voxel's eight small voxels that a triangle passes through.
+        touched: (S/2,S/2,S/2), rounded up, a bit for each of a voxel's eight small voxels that triangles pass through.
     """
     near = np.full((3, size, size), np.inf, np.float32)
     far = np.full((3, size, size), -np.inf, np.float32)
-    touched = np.zeros((size // 2, size // 2, size // 2), np.uint8)
+    half = (size + 1) // 2
+    touched = np.zeros((half, half, half), np.uint8)
     for face in range(faces.shape[0]):
         # In a fixed order of corners the result doesn't depend on where a face begins or which way it turns.
         p, q, r = faces[face, 0], faces[face, 1], faces[face, 2]
-        if _comes_before(points, q, p):
+        if comes_before(points, q, p):
             p, q = q, p
-        if _comes_before(points, r, q):
+        if comes_before(points, r, q):
             q, r = r, q
-            if _comes_before(points, q, p):
+            if comes_before(points, q, p):
                 p, q = q, p
         for axis in range(3):
             across, along = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
             a = points[p, across] - 0.5, points[p, along] - 0.5, points[p, axis]
             b = points[q, across] - 0.5, points[q, along] - 0.5, points[q, axis]
             c = points[r, across] - 0.5, points[r, along] - 0.5, points[r, axis]
-            _draw_line(near[axis], far[axis], a, b)
-            _draw_line(near[axis], far[axis], b, c)
-            _draw_line(near[axis], far[axis], a, c)
-            _draw_triangle(near[axis], far[axis], touched, axis, a, b, c)
+            if edges:
+                _draw_line(near[axis], far[axis], a, b)
+                _draw_line(near[axis], far[axis], b, c)
+                _draw_line(near[axis], far[axis], a, c)
+            _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
     return near, far, touched
 
 
-@_compiled
-def _comes_before(points: NDArray[np.float64], a: int, b: int) -> bool:
+@compiled
+def comes_before(points: NDArray[np.float64], a: int, b: int) -> bool:
+    """Whether point `a` comes before `b` by its coordinates: an order that no order of corners changes."""
     for axis in range(3):
         if points[a, axis] != points[b, axis]:
             return bool(points[a, axis] < points[b, axis])
     return False
 
 
-@_compiled
+@compiled
 def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b: Corner) -> None:
     """One pixel in each row or column that the line crosses, as OpenGL draws lines of width 1."""
     size = near.shape[0]
@@ -205,10 +211,10 @@ def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b
                 far[row, column] = z
 
 
-@_compiled
+@compiled
 def _draw_triangle(
     near: NDArray[np.float32], far: NDArray[np.float32], touched: NDArray[np.uint8], axis: int,
-    a: Corner, b: Corner, c: Corner,
+    push: float, a: Corner, b: Corner, c: Corner,
 ) -> None:  # fmt: skip
     """All pixels whose centre lies in the triangle, pushed back by its slope; where it passes, if it faces the axis."""
     size = near.shape[0]
@@ -217,8 +223,8 @@ def _draw_triangle(
         return
     slope_x = ((b[2] - a[2]) * (c[1] - a[1]) - (c[2] - a[2]) * (b[1] - a[1])) / area
     slope_y = ((b[0] - a[0]) * (c[2] - a[2]) - (c[0] - a[0]) * (b[2] - a[2])) / area
-    offset = max(abs(slope_x), abs(slope_y))
-    if not offset < size:
+    offset = push * max(abs(slope_x), abs(slope_y))
+    if not max(abs(slope_x), abs(slope_y)) < size:
         return
     if b[0] < a[0]:
         a, b = b, a
@@ -230,10 +236,11 @@ def _draw_triangle(
         math.ceil(max(a[0] - PIXEL_TOLERANCE, 0.0)), math.floor(min(c[0] + PIXEL_TOLERANCE, size - 1.0)) + 1
     ):
         start = a[1] + (c[1] - a[1]) * min(max((i - a[0]) / (c[0] - a[0]), 0.0), 1.0)
-        if i < b[0]:
+        end = b[1]
+        if a[0] < b[0] and i < b[0]:
             end = a[1] + (b[1] - a[1]) * max((i - a[0]) / (b[0] - a[0]), 0.0)
-        else:
-            end = b[1] + (c[1] - b[1]) * min((i - b[0]) / (c[0] - b[0]), 1.0) if c[0] > b[0] else b[1]
+        elif b[0] < c[0] and i > b[0]:
+            end = b[1] + (c[1] - b[1]) * min((i - b[0]) / (c[0] - b[0]), 1.0)
         first = math.ceil(max(min(start, end) - PIXEL_TOLERANCE, 0.0))
         last = math.floor(min(max(start, end) + PIXEL_TOLERANCE, size - 1.0))
         for j in range(first, last + 1):
@@ -249,15 +256,20 @@ def _draw_triangle(
                 touched[x // 2, y // 2, z_ // 2] |= 1 << (x % 2 * 4 + y % 2 * 2 + z_ % 2)
 
 
-def _whole(near: NDArray[np.float32], far: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Depth maps (3,S,S) → the first and last small voxel that is not carved; first > last where nothing is left."""
+def whole(
+    near: NDArray[np.float32], far: NDArray[np.float32], distance: float
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Depth maps (3,S,S) → the first and last small voxel that is not carved; first > last where nothing is left.
+
+    What ends more than `distance` small voxels in front of a map is carved; −½ carves whatever has its centre there.
+    """
     size = near.shape[1]
-    first = np.floor(np.clip(near - CARVING_DISTANCE, 0, size)).astype(np.int16)
-    last = np.floor(np.clip(far + CARVING_DISTANCE, -1, size - 1)).astype(np.int16)
+    first = np.floor(np.clip(near - distance, 0, size)).astype(np.int16)
+    last = np.floor(np.clip(far + distance, -1, size - 1)).astype(np.int16)
     return first, last
 
 
-@_compiled
+@compiled
 def _carve(first: NDArray[np.int16], last: NDArray[np.int16]) -> NDArray[np.bool_]:
     """(3,S,S) each → (S/2,S/2,S/2) bool: voxels of which enough small voxels are left along every axis."""
     size = first.shape[1]
@@ -281,7 +293,7 @@ def _carve(first: NDArray[np.int16], last: NDArray[np.int16]) -> NDArray[np.bool
     return occupancy
 
 
-@_compiled
+@compiled
 def _count_left(
     left: NDArray[np.uint8], first_x: NDArray[np.int16], last_x: NDArray[np.int16],
     first_y: NDArray[np.int16], last_y: NDArray[np.int16], i: np.int16, j: np.int16,
@@ -291,7 +303,7 @@ def _count_left(
         left[k] += np.uint8((first_x[k] <= i) & (i <= last_x[k]) & (first_y[k] <= j) & (j <= last_y[k]))
 
 
-@_compiled
+@compiled
 def _find_sheets(occupancy: NDArray[np.bool_], touched: NDArray[np.uint8]) -> None:
     """Set `touched` (D,D,D) to 1 where triangles pass but next to nothing around is solid, and to 0 elsewhere."""
     size = occupancy.shape[0]
@@ -310,7 +322,7 @@ def _find_sheets(occupancy: NDArray[np.bool_], touched: NDArray[np.uint8]) -> No
                     row[z] = around.sum() < SOLID_AROUND_SHEET
 
 
-@_compiled
+@compiled
 def _mark_touched(points: NDArray[np.float64], faces: NDArray[np.int64], occupancy: NDArray[np.bool_]) -> None:
     """Mark the voxels that triangles touch, column by column along the axis that each triangle faces most."""
     size = occupancy.shape[0]
@@ -350,7 +362,7 @@ def _mark_touched(points: NDArray[np.float64], faces: NDArray[np.int64], occupan
                         occupancy[voxel[0], voxel[1], voxel[2]] = True
 
 
-@_compiled
+@compiled
 def _square_misses(
     p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64], a: int, b: int, i: int, j: int
 ) -> bool:

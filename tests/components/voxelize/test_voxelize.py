@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,11 +58,12 @@ def pole() -> trimesh.Trimesh:
 def test_grids_rows_and_preview(tmp_path: Path, mode: str) -> None:
     meshes = {f"ball/{n}.ply": trimesh.creation.icosphere(2, 1 + n) for n in range(5)} | {"pole/tall.stl": pole()}
     source = write_meshes(tmp_path, meshes)
-    voxelize.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(tmp_path / "voxels")), 16, mode, 2)
+    voxelize.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(tmp_path / "voxels")), 16, mode)
     inputs, voxels = Dataset([source], "meshes"), Dataset([tmp_path / "voxels"], "voxels")
     assert [sample.id for sample in voxels.samples] == [sample.id for sample in inputs.samples]
     assert [skipped.id for skipped in voxels.skipped] == ["cup/gone"]
-    assert read_info(tmp_path / "voxels")["made_by"]["parameters"] == {"resolution": 16, "mode": mode}
+    parameters = read_info(tmp_path / "voxels")["made_by"]["parameters"]
+    assert parameters["resolution"] == 16 and parameters["mode"] == mode and parameters["engine"] == "numba"
     for sample in voxels.samples:
         mesh = read_mesh(inputs.extract(sample.id, tmp_path / "extracted"))
         vertices = transform(np.array(sample.canonical_from_file), mesh.vertices)
@@ -125,6 +127,90 @@ def test_what_cannot_be_voxelized_is_skipped_with_its_reason(tmp_path: Path) -> 
     assert not (tmp_path / "voxels" / "dataset.json").exists()
 
 
+def test_padding_and_the_corner_of_the_box_move_the_cube(tmp_path: Path) -> None:
+    for up_axis in ("y", "z"):
+        source = write_meshes(tmp_path / up_axis, {"pole/tall.ply": pole()}, up_axis)
+        for padding, centered in ((3, True), (0, False), (3, False)):
+            target = tmp_path / f"{up_axis}-{padding}-{centered}"
+            voxelize_meshes(source, target, resolution=24, padding=padding, centered=centered)
+            export_voxels(target, target / "out")
+            occupancy, translate, scale = read_binvox(target / "out" / "pole" / "tall.binvox")
+            assert occupancy.shape[0] == 24 + 2 * padding and scale == pytest.approx(6 * occupancy.shape[0] / 24)
+            lower, upper = np.array(pole().bounds)
+            voxel = scale / occupancy.shape[0]
+            if centered:
+                assert translate + scale / 2 == pytest.approx((lower + upper) / 2)
+            else:
+                assert translate + padding * voxel == pytest.approx(lower)
+            first, last = np.argwhere(occupancy).min(axis=0), np.argwhere(occupancy).max(axis=0)
+            assert (np.abs(translate + first * voxel - lower) < 1.6 * voxel).all()
+            assert (np.abs(translate + (last + 1) * voxel - upper) < 1.6 * voxel).all()
+            assert not padding or (first.min() == padding and last.max() == padding + 23)
+
+
+def test_internal_voxels_can_be_removed_and_large_meshes_skipped(tmp_path: Path) -> None:
+    source = write_meshes(tmp_path, {"box/a.ply": trimesh.creation.box(), "ball/b.ply": trimesh.creation.icosphere(3)})
+    voxelize_meshes(source, tmp_path / "shell", resolution=8, mode="parity", remove_internal=True, max_triangles=100)
+    voxels = Dataset([tmp_path / "shell"], "voxels")
+    assert [sample.id for sample in voxels.samples] == ["box/a"]
+    assert "at most 100 triangles" in {s.id: s.reason for s in voxels.skipped}["ball/b"]
+    expected = np.ones((8, 8, 8), bool)
+    expected[1:-1, 1:-1, 1:-1] = False
+    assert (read_occupancy(voxels, "box/a") == expected).all()
+    voxels.close()
+
+
+STAND_IN = """#!{python}
+# Behaves as binvox's documented command line: options first, the model last, the grid beside it.
+import sys
+from pathlib import Path
+import numpy as np
+from shapeyard.formats.binvox import write_binvox
+from shapeyard.formats.mesh import read_mesh
+from shapeyard.geometry.voxelization import solid_occupancy, surface_occupancy
+
+arguments = sys.argv[1:]
+Path({log!r}).open("a").write(" ".join(arguments) + "\\n")
+size = int(arguments[arguments.index("-d") + 1])
+where = arguments.index("-bb")
+lower, upper = np.array(arguments[where + 1 : where + 7], float).reshape(2, 3)
+vertices, faces = read_mesh(arguments[-1])
+if len(faces) > 1000:
+    sys.exit("Error: too many faces\\nsorry")
+size //= 2 if "-down" in arguments else 1
+function = surface_occupancy if "-e" in arguments else solid_occupancy
+grid = function(vertices, faces, size, lower, (upper - lower).max())
+write_binvox(Path(arguments[-1]).with_suffix(".binvox"), grid, lower, (upper - lower).max())
+"""
+
+
+def test_the_original_binvox_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_meshes(tmp_path, {"pole/tall.stl": pole(), "ball/fine.ply": trimesh.creation.icosphere(4)}, "z")
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(ParameterError, match="a program binvox on the PATH, found none") as caught:
+        voxelize_meshes(source, tmp_path / "none", engine="binvox")
+    assert "\n" not in str(caught.value) and not (tmp_path / "none").exists()
+    program = folder / "binvox"
+    program.write_text(STAND_IN.format(python=sys.executable, log=str(tmp_path / "log")))
+    program.chmod(0o755)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    for mode in ("solid", "surface"):
+        for engine in ("binvox", "numba"):
+            voxelize_meshes(source, tmp_path / engine / mode, resolution=16, mode=mode, engine=engine, padding=2)
+        one, other = (Dataset([tmp_path / engine / mode], "voxels") for engine in ("binvox", "numba"))
+        skipped = {skipped.id: skipped.reason for skipped in one.skipped}
+        assert skipped["ball/fine"] == "binvox ended with code 1 and no grid: Error: too many faces sorry"
+        assert one["pole/tall"].canonical_from_file == other["pole/tall"].canonical_from_file
+        assert (read_occupancy(one, "pole/tall") == read_occupancy(other, "pole/tall")).all()
+        one.close()
+        other.close()
+    calls = (tmp_path / "log").read_text().splitlines()
+    assert calls[0] == "-d 32 -c -aw -dc -down -bb -0.5 -0.5 -0.5 0.5 0.5 0.5 -pb mesh.off"
+    assert calls[-1] == "-d 16 -e -bb -0.5 -0.5 -0.5 0.5 0.5 0.5 mesh.off"
+
+
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {f"ball/{n}.ply": trimesh.creation.icosphere(1, 1 + n) for n in range(12)})
     for workers in (1, 3):
@@ -141,8 +227,16 @@ def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
     target = tmp_path / "voxels"
     with pytest.raises(ParameterError, match="resolution: expected 8 to 256, got 512"):
         voxelize_meshes(source, target, resolution=512)
-    with pytest.raises(ParameterError, match="mode: expected solid or surface, got hollow"):
+    with pytest.raises(ParameterError, match=r"mode: expected solid, surface, .*, got hollow"):
         voxelize_meshes(source, target, mode="hollow")
+    with pytest.raises(ParameterError, match="got 250 with a padding of 4"):
+        voxelize_meshes(source, target, resolution=250, padding=4)
+    with pytest.raises(ParameterError, match="engine: expected numba or binvox, got gpu"):
+        voxelize_meshes(source, target, engine="gpu")
+    with pytest.raises(ParameterError, match="one that binvox has, got flood"):
+        voxelize_meshes(source, target, engine="binvox", mode="flood")
+    with pytest.raises(ParameterError, match="max_triangles"):
+        voxelize_meshes(source, target, max_triangles=0)
     with pytest.raises(ParameterError, match="workers"):
         voxelize_meshes(source, target, workers=-1)
     with pytest.raises(ParameterError, match="max_skipped"):
