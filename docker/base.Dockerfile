@@ -3,10 +3,9 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=requirements,target=/requirements \
-    --mount=type=bind,source=docker/wheels,target=/wheels \
+    --mount=type=bind,source=requirements/base.txt,target=/requirements/base.txt \
     python3 -m venv /opt/shapeyard \
-    && /opt/shapeyard/bin/pip install --require-hashes --find-links /wheels \
+    && /opt/shapeyard/bin/pip install --require-hashes \
        --requirement /requirements/base.txt \
     && /opt/shapeyard/bin/pip uninstall --yes pip
 

@@ -10,10 +10,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=requirements,target=/requirements \
-    --mount=type=bind,source=docker/wheels,target=/wheels \
+    --mount=type=bind,source=requirements/blender.txt,target=/requirements/blender.txt \
     python3 -m venv /opt/shapeyard \
-    && /opt/shapeyard/bin/pip install --require-hashes --find-links /wheels \
+    && /opt/shapeyard/bin/pip install --require-hashes \
        --requirement /requirements/blender.txt \
     && /opt/shapeyard/bin/pip uninstall --yes pip
 

@@ -32,7 +32,7 @@ def changed(commit: str) -> list[str]:
 
 def _contents(root: Path) -> dict[str, str]:
     """For each stage what its image is made of; empty for a commit from before there were images."""
-    done = subprocess.run([sys.executable, "-c", TAGS], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", TAGS], cwd=root, stdout=subprocess.PIPE, text=True, check=root == ROOT)
     tags: dict[str, list[str]] = json.loads(done.stdout) if done.returncode == 0 else {}
     return {stage: f"{tag} {_recipe(root, stack)}" for stage, (stack, tag) in tags.items()}
 

@@ -6,10 +6,10 @@ FROM ${BASE}
 ARG LOCK=tensorflow
 
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=requirements,target=/requirements \
-    --mount=type=bind,source=docker/wheels,target=/wheels \
+    --mount=type=bind,source=requirements/tensorflow.txt,target=/requirements/tensorflow.txt \
+    --mount=type=bind,source=requirements/tensorflow-cuda.txt,target=/requirements/tensorflow-cuda.txt \
     python3 -m venv /opt/shapeyard \
-    && /opt/shapeyard/bin/pip install --require-hashes --find-links /wheels \
+    && /opt/shapeyard/bin/pip install --require-hashes \
        --requirement /requirements/${LOCK}.txt \
     && /opt/shapeyard/bin/pip uninstall --yes pip
 

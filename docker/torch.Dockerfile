@@ -7,7 +7,8 @@ ARG LOCK=torch
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 RUN --mount=type=cache,target=/root/.cache/pip \
-    --mount=type=bind,source=requirements,target=/requirements \
+    --mount=type=bind,source=requirements/torch.txt,target=/requirements/torch.txt \
+    --mount=type=bind,source=requirements/torch-cuda.txt,target=/requirements/torch-cuda.txt \
     --mount=type=bind,source=docker/wheels,target=/wheels \
     python3 -m venv /opt/shapeyard \
     && /opt/shapeyard/bin/pip install --require-hashes --find-links /wheels ${TORCH_INDEX:+--extra-index-url ${TORCH_INDEX}} \

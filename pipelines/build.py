@@ -16,7 +16,7 @@ from rich.table import Table
 from components.images import STACK_OF_STAGE, image
 from pipelines.containers import engine
 from pipelines.image_lock import BuiltImage
-from pipelines.images import ROOT, TAG_LENGTH, local_image
+from pipelines.images import ROOT, content_tag, local_image
 from shapeyard import __version__
 from shapeyard.errors import RunError, one_line
 
@@ -53,9 +53,12 @@ def build_images(
         word = stage.replace("_", "-")
         lines = f'FROM {_stack_image(STACK_OF_STAGE[stage])}\nCMD ["{word}", "--help"]\n'
         lines += f'LABEL org.opencontainers.image.title="shapeyard/{word}"\n'
-        _build([*command, "--quiet", "--tag", name, "--tag", local_image(stage), "-"], stage, lines)
+        _build(
+            [*command, "--quiet", "--tag", name, "--tag", local_image(stage), "--tag", name.partition(":")[0], "-"],
+            stage,
+            lines,
+        )
         built.append(_push(client, stage, name, registry) if registry else _built(client, stage, name))
-        _remove_old_tags(client, stage)
     return built
 
 
@@ -69,7 +72,7 @@ def _build(command: Sequence[str], what: str, dockerfile: str = "") -> None:
 
 def _built(client: docker.DockerClient, stage: str, name: str) -> BuiltImage:
     there = client.images.get(name)
-    return BuiltImage(stage, name, there.attrs["Size"], str(there.id), pushed=False)
+    return BuiltImage(stage, content_tag(stage), name, there.attrs["Size"], str(there.id), pushed=False)
 
 
 def _push(client: docker.DockerClient, stage: str, name: str, registry: str) -> BuiltImage:
@@ -85,17 +88,9 @@ def _push(client: docker.DockerClient, stage: str, name: str, registry: str) -> 
         raise RunError(f"{repository}:{tag} could not be pushed: {errors[0]}")
     there.reload()
     (digest,) = [d for d in there.attrs["RepoDigests"] if d.startswith(f"{repository}@")]
-    return BuiltImage(stage, f"{repository}:{tag}", there.attrs["Size"], digest.partition("@")[2], pushed=True)
-
-
-def _remove_old_tags(client: docker.DockerClient, stage: str) -> None:
-    """Untag what earlier code was built into; a run that still uses it keeps it."""
-    current = local_image(stage)
-    repository = current.rpartition(":")[0]
-    for there in client.images.list(repository):
-        for tag in there.tags:
-            if re.fullmatch(rf"{re.escape(repository)}:[0-9a-f]{{{TAG_LENGTH}}}", tag) and tag != current:
-                client.images.remove(tag, noprune=False)
+    return BuiltImage(
+        stage, content_tag(stage), f"{repository}:{tag}", there.attrs["Size"], digest.partition("@")[2], pushed=True
+    )
 
 
 def print_images(built: Sequence[BuiltImage], console: Console) -> None:
@@ -111,7 +106,13 @@ def _stack_image(stack: str) -> str:
 
 
 def _revision() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.stdout.strip()
 
 

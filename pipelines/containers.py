@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import docker
+from botocore.exceptions import BotoCoreError
 from docker.errors import APIError, DockerException, NotFound
 
 from pipelines.ir import stage_of_image
@@ -37,6 +40,8 @@ def engine() -> docker.DockerClient:
     Raises:
         RunError: if none answers.
     """
+    if host := _host_of_context():
+        os.environ.setdefault("DOCKER_HOST", host)  # KFP's runner looks there as well
     try:
         client = docker.from_env()
         client.ping()
@@ -56,19 +61,28 @@ def check_images(client: docker.DockerClient, image_of_stage: Mapping[str, str])
 
 
 def run_settings(
-    client: docker.DockerClient, out: Path, run: str, events: Path, source: str, network: str
+    client: docker.DockerClient, out: Path, run: str, events: Path, arguments: Mapping[str, Any], network: str
 ) -> dict[str, Any]:
     """What every container of a run is started with, as arguments of docker's `containers.run` that JSON can hold.
 
-    The caller's user; the environment that leads to the object store; the folders outside KFP's own that stages read
-    or write; all GPUs, where the engine can hand them on. `network`: a network of the engine's, or nothing: a store
-    that listens on this machine's loopback interface is then reached through the host's network.
+    The caller's user; the environment and the files that lead to the object store; the folders and files outside KFP's
+    own that stages read or write; the GPUs, where accelerators are asked for and the engine can hand them on. `network`:
+    a network of the engine's, or nothing: a store that listens on this machine's loopback interface is then reached
+    through the host's network.
+
+    Raises:
+        RunError: if there is no such network, or `out` has a name that no engine can mount.
     """
+    if ":" in str(out):
+        raise RunError(f"--out {out}: expected a folder without a colon in its path, which no engine can mount")
+    if network and not client.networks.list(names=[network]):
+        raise RunError(f"--network {network}: expected a network of the container engine, found none of that name")
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    environment.pop("AWS_CA_BUNDLE", None)  # a file of this machine's
-    mounts = [_mount(events, events)]
-    if source and "://" not in source:
-        mounts.append(_mount(Path(source), Path(source), read_only=True))
+    environment.pop("AWS_CA_BUNDLE", None)  # this machine's
+    given = [Path(value.removeprefix("file://")) for value in arguments.values() if isinstance(value, str)]
+    given += [Path(value) for name, value in environment.items() if name.endswith("_FILE")]
+    read = {path for path in given if path.is_absolute() and path.exists()}
+    mounts = [_mount(events, events), *(_mount(path, path, read_only=True) for path in sorted(read))]
     profile = Path.home() / ".aws"
     if profile.is_dir():
         mounts.append(_mount(profile, Path("/tmp/.aws"), read_only=True))  # noqa: S108 - the images' HOME is /tmp
@@ -81,11 +95,28 @@ def run_settings(
     }
     if network:
         settings["network"] = network
-    elif LOOPBACK.fullmatch(urlsplit(environment.get("AWS_ENDPOINT_URL", "")).hostname or ""):
+    elif LOOPBACK.fullmatch(_store_host()):
         settings["network_mode"] = "host"
-    if "nvidia" in client.info().get("Runtimes", {}):
+    if arguments.get("accelerators") and "nvidia" in client.info().get("Runtimes", {}):
         settings["device_requests"] = [docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])]
     return settings
+
+
+def _store_host() -> str:
+    """Where boto3 would look for the object store, by the environment and the profile."""
+    try:
+        return urlsplit(boto3.session.Session().client("s3").meta.endpoint_url).hostname or ""
+    except (BotoCoreError, ValueError):
+        return ""  # the stage that needs it says what is wrong
+
+
+def _host_of_context() -> str:
+    """The engine that the `docker` command talks to; Docker's own library knows no contexts."""
+    command = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _mount(source: Path, target: Path, read_only: bool = False) -> docker.types.Mount:

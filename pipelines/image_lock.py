@@ -13,9 +13,10 @@ from shapeyard.errors import ParameterError, one_line
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A stage's image: `digest` is the registry's once it was pushed, else the engine's own id of it."""
+    """A stage's image: `content` is the tag by its code (`pipelines.images.content_tag`), `digest` is the registry's once it was pushed, else the engine's own id of it."""
 
     stage: str
+    content: str
     name: str
     size_bytes: int
     digest: str
@@ -23,9 +24,17 @@ class BuiltImage:
 
 
 def write_lock(path: Path, built: Sequence[BuiltImage]) -> None:
-    """Write the names and digests of images, on top of those that the file has already."""
+    """Write the names and digests of images, on top of those that the file has already.
+
+    What was pushed stays as long as the stage's code does: building it again must not take its digest away.
+    """
     lock = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    lock = {**lock, **{b.stage: {"image": b.name, "digest": b.digest, "pushed": b.pushed} for b in built}}
+    for there in built:
+        before = lock.get(there.stage, {})
+        if there.pushed or not (before.get("pushed") and before.get("content") == there.content):
+            lock[there.stage] = {
+                "image": there.name, "content": there.content, "digest": there.digest, "pushed": there.pushed,
+            }  # fmt: skip
     path.write_text("# Written by `make images`.\n" + yaml.safe_dump(lock), encoding="utf-8")
 
 

@@ -30,9 +30,9 @@ def content_tag(stage: str) -> str:
     for path in own:
         if path.suffix == ".py":
             _collect_library(path, library)
-    lock = ROOT / "requirements" / f"{STACK_OF_STAGE[stage]}.txt"
+    locks = (ROOT / "requirements").glob(f"{STACK_OF_STAGE[stage]}*.txt")  # the GPU build's as well
     digest = hashlib.sha256()
-    for path in (*own, *sorted(library), *([lock] if lock.is_file() else [])):
+    for path in (*own, *sorted(library), *sorted(locks)):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(ROOT)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:TAG_LENGTH]

@@ -121,7 +121,7 @@ def _container_settings(ir: IR, arguments: Mapping[str, Any], out: Path, events:
     client = containers.engine()
     containers.remove_containers(client, containers.OUT_LABEL, str(out))  # of a run that was killed
     containers.check_images(client, {stage: local_image(stage) for stage in stages_of(ir)})
-    return containers.run_settings(client, out, events.name, events, arguments.get("source", ""), network)
+    return containers.run_settings(client, out, events.name, events, arguments, network)
 
 
 def _write_request(

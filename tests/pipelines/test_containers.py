@@ -246,11 +246,13 @@ def test_a_container_that_ends_at_once_is_a_failure(engine: Any, project: Projec
 
 def test_settings(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
-    settings = containers.run_settings(engine, tmp_path, "run", tmp_path / "events", str(tmp_path / "source"), "")
+    settings = containers.run_settings(
+        engine, tmp_path, "run", tmp_path / "events", {"source": str(tmp_path), "accelerators": 0}, ""
+    )
     assert settings["network_mode"] == "host"
     assert settings["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8333"
     assert [mount["ReadOnly"] for mount in settings["mounts"]][:2] == [False, True]
     json.dumps(settings)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:8333")
-    assert "network_mode" not in containers.run_settings(engine, tmp_path, "run", tmp_path, "", "")
-    assert containers.run_settings(engine, tmp_path, "run", tmp_path, "", "net")["network"] == "net"
+    assert "network_mode" not in containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "")
+    assert containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "bridge")["network"] == "bridge"
