@@ -53,11 +53,8 @@ def build_images(
         word = stage.replace("_", "-")
         lines = f'FROM {_stack_image(STACK_OF_STAGE[stage])}\nCMD ["{word}", "--help"]\n'
         lines += f'LABEL org.opencontainers.image.title="shapeyard/{word}"\n'
-        _build(
-            [*command, "--quiet", "--tag", name, "--tag", local_image(stage), "--tag", name.partition(":")[0], "-"],
-            stage,
-            lines,
-        )
+        tags = [word for tag in (name, name.partition(":")[0], local_image(stage)) for word in ("--tag", tag)]
+        _build([*command, "--quiet", *tags, "-"], stage, lines)
         built.append(_push(client, stage, name, registry) if registry else _built(client, stage, name))
     return built
 
@@ -106,14 +103,9 @@ def _stack_image(stack: str) -> str:
 
 
 def _revision() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
+    """The commit, with -dirty behind it where the tree is another; empty outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _docker_with_buildkit() -> str:

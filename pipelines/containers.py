@@ -66,9 +66,9 @@ def run_settings(
     """What every container of a run is started with, as arguments of docker's `containers.run` that JSON can hold.
 
     The caller's user; the environment and the files that lead to the object store; the folders and files outside KFP's
-    own that stages read or write; the GPUs, where accelerators are asked for and the engine can hand them on. `network`:
-    a network of the engine's, or nothing: a store that listens on this machine's loopback interface is then reached
-    through the host's network.
+    own that stages read or write; the GPUs, where accelerators are asked for and the engine can hand them on.
+    `network`: one of the engine's, or nothing: a store that listens on this machine's loopback interface is then
+    reached through the host's network.
 
     Raises:
         RunError: if there is no such network, or `out` has a name that no engine can mount.

@@ -13,7 +13,11 @@ from shapeyard.errors import ParameterError, one_line
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A stage's image: `content` is the tag by its code (`pipelines.images.content_tag`), `digest` is the registry's once it was pushed, else the engine's own id of it."""
+    """A stage's image.
+
+    `content` is the tag by its code (`pipelines.images.content_tag`), `digest` the registry's once it was pushed, else
+    the engine's own id of it.
+    """
 
     stage: str
     content: str

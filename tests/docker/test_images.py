@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import yaml
 from components.cli import stage_command
 from components.images import STACK_OF_STAGE, image
 from pipelines.build import build_images
-from pipelines.image_lock import locked_images, write_lock
+from pipelines.image_lock import BuiltImage, locked_images, write_lock
 from pipelines.images import local_image
 from shapeyard import __version__
 from shapeyard.contracts.dataset import Dataset, read_occupancy
@@ -138,6 +139,18 @@ def test_pushed_images_get_into_the_ir_by_their_digests(engine: Any, registry: s
     assert "Usage: shapeyard voxelize" in docker("run", "--rm", reference).stdout
     engine.images.remove(reference)
     with pytest.raises(ParameterError, match="render is not in it; push with `make images REGISTRY=…`"):
+        locked_images(lock)("render")
+
+
+def test_a_digest_stays_until_the_code_changes(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.yaml"
+    pushed = BuiltImage("render", "0123", "registry:5000/shapeyard/render:0.1.0", 1, "sha256:1", pushed=True)
+    again = replace(pushed, name="shapeyard/render:0.1.0", digest="sha256:2", pushed=False)
+    for built in (pushed, again):
+        write_lock(lock, [built])
+        assert locked_images(lock)("render") == "registry:5000/shapeyard/render@sha256:1"
+    write_lock(lock, [replace(again, content="4567")])
+    with pytest.raises(ParameterError, match="render was not pushed"):
         locked_images(lock)("render")
 
 

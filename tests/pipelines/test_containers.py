@@ -22,6 +22,7 @@ from pipelines import containers
 from pipelines.images import local_image
 from pipelines.ir import FOLDER, preset
 from shapeyard.contracts.dataset import Dataset, read_occupancy
+from shapeyard.errors import RunError
 from shapeyard.sources.copying import copy_to_bucket
 
 USER = 12345
@@ -246,13 +247,16 @@ def test_a_container_that_ends_at_once_is_a_failure(engine: Any, project: Projec
 
 def test_settings(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
-    settings = containers.run_settings(
-        engine, tmp_path, "run", tmp_path / "events", {"source": str(tmp_path), "accelerators": 0}, ""
-    )
+    arguments = {"source": str(tmp_path), "cameras": "orbit", "views": 3, "accelerators": 0}
+    settings = containers.run_settings(engine, tmp_path, "run", tmp_path / "events", arguments, "")
     assert settings["network_mode"] == "host"
     assert settings["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8333"
     assert [mount["ReadOnly"] for mount in settings["mounts"]][:2] == [False, True]
     json.dumps(settings)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:8333")
     assert "network_mode" not in containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "")
+    with pytest.raises(RunError, match="--network nowhere: expected a network of the container engine"):
+        containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "nowhere")
+    with pytest.raises(RunError, match="--out /a:b: expected a folder without a colon"):
+        containers.run_settings(engine, Path("/a:b"), "run", tmp_path, {}, "")
     assert containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "bridge")["network"] == "bridge"
