@@ -278,3 +278,30 @@ def test_meshes_without_an_inside_become_voxels_or_none(
         assert occupancy.shape == (16,) * 3
         if mode == "surface":
             assert occupancy.any()
+
+
+@pytest.mark.realdata
+def test_headers_are_those_of_shapenets_own_files(realdata: Path, tmp_path: Path) -> None:
+    paths = sorted(realdata.glob("shapenet_v2/*/*/models/*.obj"))
+    assert len(paths) == 33
+    source = tmp_path / "source"
+    with DatasetWriter(source, "meshes", "fetch", {}) as writer:
+        for number, path in enumerate(paths):
+            files = tmp_path / "files" / str(number)
+            files.mkdir(parents=True)
+            (files / path.name).write_bytes(path.read_bytes())
+            mesh = read_mesh(path)
+            matrix = canonical_from_bounds(mesh.vertices.min(axis=0), mesh.vertices.max(axis=0), "y")
+            rows = tuple(tuple(row) for row in matrix.tolist())
+            writer.add_files(
+                Sample(f"it/{number}", "it", "train", str(path), canonical_from_file=rows), files, path.name
+            )
+    voxelize_meshes(source, tmp_path / "voxels", resolution=128, centered=False)
+    export_voxels(tmp_path / "voxels", tmp_path / "out")
+    overlaps = []
+    for number, path in enumerate(paths):
+        occupancy, translate, scale = read_binvox(tmp_path / "out" / "it" / f"{number}.binvox")
+        truth, their_translate, their_scale = read_binvox(path.with_suffix(".solid.binvox"))
+        assert translate == pytest.approx(their_translate, abs=1e-5) and scale == pytest.approx(their_scale, abs=1e-5)
+        overlaps.append((occupancy & truth).sum() / (occupancy | truth).sum())
+    assert np.median(overlaps) >= 0.97 and np.mean(overlaps) >= 0.94
