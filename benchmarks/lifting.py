@@ -5,9 +5,11 @@ python benchmarks/lifting.py FOLDER [--pairs 8] [--models 6]
 FOLDER holds `recgan_pairs`, `shapenet_v2` and `r2n2`; what is missing is left out. Needs Blender's `bpy` and libigl
 for the distances.
 
-Thickness is how many voxels are occupied behind a pixel: occupied voxels over columns that have any, along the optical
-axis. Each pair's whole shape is looked at through our intrinsics from where its own view shows most of the same, its
-depth is lifted into the same box, and both grids are counted.
+Thickness is how many voxels lie behind each other along the optical axis wherever a surface is seen: occupied voxels
+over runs of them. Each pair's whole shape is looked at through our intrinsics, its depth is lifted into the same box,
+and both grids are counted. The pairs don't say where their camera stood, only along which axis it looked; of the
+distances 1, 1.5, 2 and 4 (longest sides) 1.5 gives most of the voxels that theirs has. How many runs a line parallel to
+the axis meets depends on that place, which is why they are counted one by one.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ from shapeyard.sources.selection import Selection
 Figure = tuple[str, str, str, bool]
 PIXELS_A_VOXEL = 1.6
 STEPS_A_VOXEL = 4
+PAIRS_DISTANCE = 1.5
+"""From the camera to the middle of the box, in longest sides; see above."""
 
 
 @click.command(help=__doc__)
@@ -131,22 +135,28 @@ def silhouette_of(
 
 
 def thickness(folder: Path, count: int) -> list[Figure]:
-    """Occupied voxels behind a visible pixel: theirs, and ours of the same shapes."""
+    """Occupied voxels behind a visible spot: theirs, and ours of the same shapes."""
     found = find_recgan_pairs(folder)
     theirs, ours = [], []
     for files in found[:: max(1, len(found) // count)][:count]:
         pair = read_recgan_pair(files)
-        theirs.append(pair.surface.sum() / pair.surface.any(axis=2).sum())
-        lifted = lift_shape(in_cube(pair.shape))
-        ours.append(lifted.sum() / lifted.any(axis=2).sum())
+        theirs.append(voxels_a_run(pair.surface))
+        ours.append(voxels_a_run(lift_shape(in_cube(pair.shape))))
     their, our = float(np.mean(theirs)), float(np.mean(ours))
-    name = f"voxels behind a visible pixel, {len(ours)} of {len(found)} pairs ({FRAMING})"
+    name = f"thickness in voxels where a pixel sees, {len(ours)} of {len(found)} pairs ({FRAMING})"
     return [
         (name, f"ours {our:.2f}, theirs {their:.2f}: {our / their - 1:+.0%}", "within 10 %", abs(our / their - 1) < 0.1)
     ]
 
 
-def lift_shape(shape: NDArray[np.bool_], distance: float = 2.0) -> NDArray[np.bool_]:
+def voxels_a_run(grid: NDArray[np.bool_]) -> float:
+    """Occupied voxels over runs of them along the third axis."""
+    starts = grid.copy()
+    starts[:, :, 1:] &= ~grid[:, :, :-1]
+    return float(grid.sum() / starts.sum())
+
+
+def lift_shape(shape: NDArray[np.bool_], distance: float = PAIRS_DISTANCE) -> NDArray[np.bool_]:
     """A cube's shape (D,D,D), seen along its third axis in perspective and lifted into the same cube."""
     size = round(PIXELS_A_VOXEL * RESOLUTION)
     camera = intrinsics(size)

@@ -13,6 +13,7 @@ from kfp import dsl
 from PIL import Image
 
 from components.voxelize.component import voxelize
+from components.voxelize.modes import MODES
 from components.voxelize.voxelize import voxelize_meshes
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped, read_info, read_occupancy
 from shapeyard.errors import DatasetError, ParameterError, TooManySkippedError
@@ -246,3 +247,61 @@ def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="kind voxels"):
         export_voxels(source, target)
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "vertices", "faces"),
+    [
+        ("a single triangle", [[0, 0, 0], [1, 0, 0], [0, 1, 0.3]], [[0, 1, 2]]),
+        ("all in a plane", [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]]),
+        ("all on a line", [[0, 0, 0], [1, 1, 1], [0.4, 0.4, 0.4]], [[0, 1, 2]]),
+        ("a line along an axis", [[0, 0, 0], [0, 1, 0], [0, 0.5, 0]], [[0, 1, 2]]),
+        ("triangles that are points", [[0, 0, 0], [1, 1, 1]], [[0, 0, 0], [1, 1, 1]]),
+        ("a tiny one", [[0, 0, 0], [1e-30, 0, 0], [0, 1e-30, 0]], [[0, 1, 2]]),
+        ("a huge one far away", [[1e30, 0, 0], [2e30, 0, 0], [1e30, 1e30, 0]], [[0, 1, 2]]),
+    ],
+)
+def test_meshes_without_an_inside_become_voxels_or_none(
+    tmp_path: Path, name: str, vertices: list[list[float]], faces: list[list[int]]
+) -> None:
+    """Every mode gives a grid; what it leaves out is a skipped sample with its reason, not an error."""
+    path = tmp_path / f"{name}.obj"
+    lines = [*(f"v {x} {y} {z}" for x, y, z in vertices), *(f"f {a + 1} {b + 1} {c + 1}" for a, b, c in faces)]
+    path.write_text("\n".join(lines) + "\n")
+    mesh = read_mesh(path)
+    side = float(np.ptp(mesh.vertices, axis=0).max())
+    for mode in MODES:
+        if mode == "winding":
+            pytest.importorskip("igl")
+        minimum = mesh.vertices.mean(axis=0) - side / 2
+        occupancy = MODES[mode].occupancy((mesh.vertices - minimum) / side - 0.5, mesh.faces, 16, (-0.5,) * 3, 1.0)
+        assert occupancy.shape == (16,) * 3
+        if mode == "surface":
+            assert occupancy.any()
+
+
+@pytest.mark.realdata
+def test_headers_are_those_of_shapenets_own_files(realdata: Path, tmp_path: Path) -> None:
+    paths = sorted(realdata.glob("shapenet_v2/*/*/models/*.obj"))
+    assert len(paths) == 33
+    source = tmp_path / "source"
+    with DatasetWriter(source, "meshes", "fetch", {}) as writer:
+        for number, path in enumerate(paths):
+            files = tmp_path / "files" / str(number)
+            files.mkdir(parents=True)
+            (files / path.name).write_bytes(path.read_bytes())
+            mesh = read_mesh(path)
+            matrix = canonical_from_bounds(mesh.vertices.min(axis=0), mesh.vertices.max(axis=0), "y")
+            rows = tuple(tuple(row) for row in matrix.tolist())
+            writer.add_files(
+                Sample(f"it/{number}", "it", "train", str(path), canonical_from_file=rows), files, path.name
+            )
+    voxelize_meshes(source, tmp_path / "voxels", resolution=128, centered=False)
+    export_voxels(tmp_path / "voxels", tmp_path / "out")
+    overlaps = []
+    for number, path in enumerate(paths):
+        occupancy, translate, scale = read_binvox(tmp_path / "out" / "it" / f"{number}.binvox")
+        truth, their_translate, their_scale = read_binvox(path.with_suffix(".solid.binvox"))
+        assert translate == pytest.approx(their_translate, abs=1e-5) and scale == pytest.approx(their_scale, abs=1e-5)
+        overlaps.append((occupancy & truth).sum() / (occupancy | truth).sum())
+    assert np.median(overlaps) >= 0.97 and np.mean(overlaps) >= 0.94
