@@ -45,7 +45,7 @@ def test_what_a_change_concerns(path: str, stages: list[str] | None, tmp_path: P
         assert found == stages
 
 
-def test_the_workflow_is_yaml_with_both_jobs() -> None:
+def test_the_workflow_is_yaml_with_all_jobs() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
-    assert set(workflow["jobs"]) == {"test", "changed", "image"}
+    assert set(workflow["jobs"]) == {"test", "changed", "image", "release"}
     assert "fromJSON" in workflow["jobs"]["image"]["strategy"]["matrix"]["stage"]
