@@ -13,6 +13,7 @@ STACK_OF_STAGE = {
     "recognize": "tensorflow",
     "evaluate": "base",
     "report": "base",
+    "report_classifier": "base",
 }
 """In the order in which a pipeline calls them; a stack is a lock file in requirements/ and a Dockerfile in docker/."""
 

@@ -1,7 +1,7 @@
 """How the files of a source make objects.
 
 shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (ShapeNetCore v2)
-modelnet   <class>/<train|test>/<name>.off                        +Z up     (ModelNet10 and 40)
+modelnet   <class>/<train|test>/<name>.<off|binvox>               +Z up     (ModelNet10 and 40; binvox as it is)
 classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
                                                                   of class "unsorted"
 """
@@ -24,7 +24,7 @@ from shapeyard.sources.synsets import CLASS_OF_SYNSET
 Layout = Literal["shapenet", "modelnet", "classes"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SHAPENET = re.compile(r"([^/]+)/([^/]+)/models/model_normalized\.obj")
-MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.off", re.IGNORECASE)
+MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.(?:off|binvox)", re.IGNORECASE)
 OBJECT_SUFFIXES = (*MESH_SUFFIXES, ".binvox")
 
 
