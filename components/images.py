@@ -7,6 +7,7 @@ STACK_OF_STAGE = {
     "fetch": "base",
     "render": "blender",
     "voxelize": "base",
+    "describe": "base",
     "train_depth": "torch",
     "train_recgan": "torch",
     "train_classifier": "tensorflow",

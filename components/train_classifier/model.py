@@ -2,8 +2,9 @@
 
 xu2016      Xu, Todorovic: Beam Search for Learning a Deep Convolutional Neural Network of 3D Shapes, ICPR 2016,
             arXiv 1612.04774
-shapeyard   six convolutions on an occupancy grid, with batch norm (Ioffe, Szegedy, 2015, arXiv 1502.03167)
-solid       a printed thing: a small version of the same beside a perceptron on measured numbers
+shapeyard   six depth maps and three thickness maps of an occupancy grid, convolved in two dimensions axis by axis, with
+            batch norm (Ioffe, Szegedy, 2015, arXiv 1502.03167)
+solid       a printed thing: a few convolutions on its grid beside a perceptron on measured numbers
 points256   3D Net's two dense layers on its image of shuffled vertex coordinates, kept to compare with
 """
 
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from shapeyard.errors import ParameterError, require
 
 SMALLEST_RESOLUTION = 30  # of xu2016: below, nothing is left for the third convolution
+SMALLEST_DEVIATION = 1e-3
+"""A measure that varies less says nothing of what is usual, so its differences count as they are."""
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of one example of each input; of `occupancy` with its one channel."""
 
@@ -56,12 +59,18 @@ def xu2016(inputs: Mapping[str, Any], classes: int) -> Any:
 
 
 def shapeyard(inputs: Mapping[str, Any], classes: int) -> Any:
-    """Six convolutions, the first over blocks of 2³ voxels. At 30³:"""
-    x = _convolution(inputs["occupancy"], 32, kernel=6, stride=2)  # (B,15,15,15,32)
-    x = _pool(_convolution(x, 32))  # (B,8,8,8,32)
-    x = _pool(_convolution(_convolution(x, 64), 64))  # (B,4,4,4,64)
-    x = _pool(_convolution(_convolution(x, 128), 128))  # (B,2,2,2,128)
-    x = layers.Dropout(0.4)(layers.Flatten()(x))  # (B,1024)
+    """What is seen of the grid along each axis, from both ends and through it; each axis has convolutions of its own.
+
+    Maps hold all that is seen of a shape from outside, at half the cost of convolutions in three dimensions. At 30³:
+    """
+    seen = []
+    for axis in (1, 2, 3):
+        x = _maps(inputs["occupancy"], axis)  # (B,30,30,3)
+        for channels in (32, 48, 64):
+            x = _convolution_2d(_convolution_2d(x, channels), channels)
+            x = layers.MaxPooling2D(2, padding="same")(x)  # (B,15,15,32), (B,8,8,48), (B,4,4,64)
+        seen.append(layers.Flatten()(_convolution_2d(x, 96)))  # (B,1536)
+    x = layers.Dropout(0.4)(layers.Concatenate()(seen))  # (B,4608)
     x = layers.Dropout(0.4)(_dense(x, 128))  # (B,128)
     return layers.Dense(classes)(x)  # (B,C)
 
@@ -128,7 +137,8 @@ def finished_network(
 
 def _distance_to(measures: Any, known: NDArray[np.float32]) -> Any:
     """(B,F) → (B,): root mean square, over the measures, of the difference to the nearest of `known`, in deviations."""
-    deviation = np.maximum(known.std(axis=0), 1e-6)
+    deviation = known.std(axis=0)
+    deviation = np.where(deviation > SMALLEST_DEVIATION, deviation, 1.0)
     centred = (known - known.mean(axis=0)) / deviation  # (N,F)
     place = layers.Normalization(mean=known.mean(axis=0), variance=deviation**2)(measures)
     place = ops.clip(place, -1e3, 1e3)
@@ -137,6 +147,26 @@ def _distance_to(measures: Any, known: NDArray[np.float32]) -> Any:
     products.set_weights([-2 * centred.T, np.square(centred).sum(axis=1)])
     nearest = ops.min(squares, axis=1) + ops.sum(ops.square(place), axis=1)
     return ops.sqrt(ops.maximum(nearest / known.shape[1], 0.0))
+
+
+def _maps(grid: Any, axis: int) -> Any:
+    """(B,R,R,R,1) along an axis → (B,R,R,3): how near the surface is from either end (1 at the end, 0 for nothing), and
+    the share of the line that is occupied."""
+    resolution = grid.shape[axis]
+    shape = [1] * 5
+    shape[axis] = resolution
+    nearness = (np.arange(resolution, 0, -1, dtype=np.float32) / resolution).reshape(shape)
+    maps = [
+        ops.max(grid * nearness, axis=axis),
+        ops.max(grid * np.flip(nearness, axis), axis=axis),
+        ops.mean(grid, axis=axis),
+    ]
+    return ops.concatenate(maps, axis=-1)
+
+
+def _convolution_2d(x: Any, channels: int) -> Any:
+    x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
 def _convolution(x: Any, channels: int, kernel: int = 3, stride: int = 1) -> Any:

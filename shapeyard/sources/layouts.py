@@ -4,6 +4,8 @@ shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (Sha
 modelnet   <class>/<train|test>/<name>.<off|binvox>               +Z up     (ModelNet10 and 40; binvox as it is)
 classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
                                                                   of class "unsorted"
+things     <class>/<thing>.<zip|stl|…>, <class>/<thing>/…/*.stl   +Z up for STL and ZIP, else +Y; all STL files of a
+                                                                  thing's folder are one object
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from shapeyard.geometry.frames import UpAxis
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.synsets import CLASS_OF_SYNSET
 
-Layout = Literal["shapenet", "modelnet", "classes"]
+Layout = Literal["shapenet", "modelnet", "classes", "things"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SHAPENET = re.compile(r"([^/]+)/([^/]+)/models/model_normalized\.obj")
 MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.(?:off|binvox)", re.IGNORECASE)
@@ -41,10 +43,12 @@ class ListedObject:
     """all files that may belong to it: their tags make its fingerprint"""
     up_axis: UpAxis
     source_split: Literal["train", "test"] | None = None
+    parts: tuple[SourceFile, ...] = ()
+    """of a thing's folder: all its meshes, which together are the object"""
 
 
 def detect_layout(files: Sequence[SourceFile]) -> Layout:
-    """The first of the three layouts that any file fits.
+    """The first of the layouts that any file fits; archives are things.
 
     Raises:
         SourceError: if no file fits any.
@@ -54,6 +58,8 @@ def detect_layout(files: Sequence[SourceFile]) -> Layout:
         return "shapenet"
     if any(MODELNET.fullmatch(key) for key in keys):
         return "modelnet"
+    if any(_is_archive(key) for key in keys):
+        return "things"
     if any(_is_mesh(key) for key in keys):
         return "classes"
     raise SourceError(f"expected meshes ({', '.join(OBJECT_SUFFIXES)}), found none in {len(files)} files")
@@ -73,6 +79,8 @@ def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObj
             for file in files
             if (m := MODELNET.fullmatch(file.key))
         ]
+    elif layout == "things":
+        listed = _things(files)
     else:
         listed = _classes(files)
     listed.sort(key=lambda item: item.id)
@@ -124,9 +132,30 @@ def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
     return listed
 
 
+def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
+    folders: dict[str, list[SourceFile]] = {}
+    listed = []
+    for file in files:
+        path = PurePosixPath(file.key)
+        class_name = path.parts[0] if len(path.parts) > 1 else "unsorted"
+        if len(path.parts) > 2:
+            if path.suffix.lower() == ".stl":
+                folders.setdefault("/".join(path.parts[:2]), []).append(file)
+        elif _is_mesh(file.key) or _is_archive(file.key):
+            up_axis: UpAxis = "z" if path.suffix.lower() in (".stl", ".zip") else "y"
+            listed.append(ListedObject(f"{class_name}/{path.stem}", class_name, file, (file,), up_axis))
+    for folder, parts in folders.items():
+        listed.append(ListedObject(folder, folder.split("/")[0], parts[0], tuple(parts), "z", parts=tuple(parts)))
+    return listed
+
+
 def _stem(key: str) -> str:
     return str(PurePosixPath(key).with_suffix(""))
 
 
 def _is_mesh(key: str) -> bool:
     return PurePosixPath(key).suffix.lower() in OBJECT_SUFFIXES
+
+
+def _is_archive(key: str) -> bool:
+    return PurePosixPath(key).suffix.lower() == ".zip"

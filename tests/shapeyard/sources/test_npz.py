@@ -18,7 +18,8 @@ def arrays(**changes: Any) -> dict[str, Any]:
     grids[:, 1:5, 2:4, 1:3] = 1  # 4 × 2 × 2 voxels, low in z
     grids[4, 1, 1:5, 4] = 1
     return {
-        "X_train": grids[:3], "y_train": np.array([0, 1, 1]), "X_test": grids[3:, ..., None], "y_test": np.array([1, 0]),
+        "X_train": grids[:3], "y_train": np.array([0, 1, 1]), "X_test": grids[3:, ..., None],
+        "y_test": np.array([1, 0]),
         **changes,
     }  # fmt: skip
 
