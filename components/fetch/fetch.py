@@ -80,7 +80,7 @@ def _download(
     """Bring an object's mesh and all it refers to; returns the mesh's path inside `folder`."""
     main, parts = item.listed.main, item.listed.parts
     # A folder's tree below the object is kept: materials name their textures by relative paths.
-    root = f"{item.listed.id}/" if parts else _root_of(main.key)
+    root = "/".join(main.key.split("/")[:2]) + "/" if parts else _root_of(main.key)
     waiting = [part.key for part in parts] or [main.key]
     seen: set[str] = set()
     while waiting:

@@ -76,14 +76,17 @@ def shapeyard(inputs: Mapping[str, Any], classes: int) -> Any:
 
 
 def solid(inputs: Mapping[str, Any], classes: int) -> Any:
-    """The grid's and the measures' networks, each with its own answer; the answer is their sum. At 32³:"""
-    x = _convolution(inputs["occupancy"], 16, kernel=6, stride=2)  # (B,16,16,16,16)
-    x = _pool(_convolution(_pool(x), 32))  # (B,4,4,4,32)
-    x = layers.GlobalAveragePooling3D()(_convolution(x, 64))  # (B,64)
+    """The grid's and the measures' networks, each with its own answer; the answer is their sum. At 32³:
+
+    Group norm (Wu, He, 2018, arXiv 1803.08494), since things are few and what batches share of them is chance.
+    """
+    x = _grouped(inputs["occupancy"], 16, kernel=6, stride=2)  # (B,16,16,16,16)
+    x = _pool(_grouped(_pool(x), 32))  # (B,4,4,4,32)
+    x = layers.GlobalAveragePooling3D()(_grouped(x, 64))  # (B,64)
     x = layers.Dropout(0.3)(x)
     measures = layers.Normalization(name="standardize")(inputs["measures"])  # (B,F), set from the training split
     measures = layers.Dropout(0.2)(ops.clip(measures, -5.0, 5.0))
-    y = layers.Dropout(0.3)(_dense(measures, 64))  # (B,64)
+    y = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(measures))  # (B,64)
     return layers.Add()([layers.Dense(classes)(x), layers.Dense(classes)(y)])  # (B,C)
 
 
@@ -169,9 +172,9 @@ def _convolution_2d(x: Any, channels: int) -> Any:
     return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
 
 
-def _convolution(x: Any, channels: int, kernel: int = 3, stride: int = 1) -> Any:
+def _grouped(x: Any, channels: int, kernel: int = 3, stride: int = 1) -> Any:
     x = layers.Conv3D(channels, kernel, strides=stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    return layers.ReLU()(layers.GroupNormalization(8)(x))
 
 
 def _pool(x: Any) -> Any:

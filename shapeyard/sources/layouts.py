@@ -5,7 +5,8 @@ modelnet   <class>/<train|test>/<name>.<off|binvox>               +Z up     (Mod
 classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
                                                                   of class "unsorted"
 things     <class>/<thing>.<zip|stl|…>, <class>/<thing>/…/*.stl   +Z up for STL and ZIP, else +Y; all STL files of a
-                                                                  thing's folder are one object
+                                                                  thing's folder are one object; a class may be
+                                                                  named by Thingiverse's id of it
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from shapeyard.formats.mesh import MESH_SUFFIXES
 from shapeyard.geometry.frames import UpAxis
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.synsets import CLASS_OF_SYNSET
+from shapeyard.sources.thingiverse import CLASS_OF_CATEGORY
 
 Layout = Literal["shapenet", "modelnet", "classes", "things"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -137,7 +139,7 @@ def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
     listed = []
     for file in files:
         path = PurePosixPath(file.key)
-        class_name = path.parts[0] if len(path.parts) > 1 else "unsorted"
+        class_name = _category(path.parts[0]) if len(path.parts) > 1 else "unsorted"
         if len(path.parts) > 2:
             if path.suffix.lower() == ".stl":
                 folders.setdefault("/".join(path.parts[:2]), []).append(file)
@@ -145,8 +147,17 @@ def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
             up_axis: UpAxis = "z" if path.suffix.lower() in (".stl", ".zip") else "y"
             listed.append(ListedObject(f"{class_name}/{path.stem}", class_name, file, (file,), up_axis))
     for folder, parts in folders.items():
-        listed.append(ListedObject(folder, folder.split("/")[0], parts[0], tuple(parts), "z", parts=tuple(parts)))
+        name, thing = folder.split("/")
+        class_name = _category(name)
+        listed.append(
+            ListedObject(f"{class_name}/{thing}", class_name, parts[0], tuple(parts), "z", parts=tuple(parts))
+        )
     return listed
+
+
+def _category(folder: str) -> str:
+    """The name on both levels where a folder is named by Thingiverse's id."""
+    return CLASS_OF_CATEGORY.get(folder, folder)
 
 
 def _stem(key: str) -> str:
