@@ -46,6 +46,9 @@ class Examples:
 
     def joined(self, other: Examples) -> Examples:
         """These and then the others."""
+        if not len(self) or not len(other):  # what is not there has no shapes
+            full = self if len(self) else other
+            return Examples(full.samples, full.inputs, full.labels, [*self.empty, *other.empty])
         inputs = {name: np.concatenate([array, other.inputs[name]]) for name, array in self.inputs.items()}
         labels = np.concatenate([self.labels, other.labels])
         return Examples([*self.samples, *other.samples], inputs, labels, [*self.empty, *other.empty])

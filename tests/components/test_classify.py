@@ -41,7 +41,11 @@ def models(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     fetch_shard(item, folder / "meshes", 100, 100_000, 0.0)
     describe_things(folder / "meshes", folder / "features", workers=1)
     train_classifier(
-        [folder / "features"], folder / "solid", folder / "p", network="solid", **{**QUICK, "members": 2, "noise": 0.1}
+        [folder / "features"],
+        folder / "solid",
+        folder / "p",
+        network="solid",
+        **{**QUICK, "members": 2, "noise": 0.1, "folds": 5},
     )
     (item,) = plan_shards(Selection("procedural://?objects=30&classes=chair,bottle,lamp", shards=1))
     fetch_shard(item, folder / "shapes", 100, 100_000, 0.0)
