@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -23,9 +25,7 @@ from numpy.typing import NDArray
 from components.describe.describe import describe_things
 from components.fetch.fetch import fetch_shard
 from components.plan.plan import plan_shards
-from components.recognize.classifier import load_classifier
 from components.report_classifier.measures import measure
-from components.train_classifier.train import train_classifier
 from components.voxelize.voxelize import voxelize_meshes
 from pipelines.ir import preset
 from shapeyard.contracts.dataset import Dataset, read_occupancy
@@ -120,11 +120,15 @@ def run_speed(arguments: argparse.Namespace) -> None:
         shutil.copyfile(files[number % len(files)], target)
     (source / "thing" / "broken.stl").write_bytes(files[0].read_bytes()[:5000])
     meshes = fetched(str(source), "things", arguments.work)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), sum(os.times()[:4])
     described(meshes, arguments.work / "described", preset("classify_stl", "small"), arguments.workers)
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, sum(os.times()[:4]) - cpu
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     mean = np.mean([path.stat().st_size for path in files]) / 1e6
-    print(f"{arguments.files} files of {mean:.2f} MB on average: {arguments.files / seconds:.1f} files a second")
+    print(
+        f"{arguments.files} files of {mean:.2f} MB on average: {arguments.files / seconds:.1f} files a second, "
+        f"{1000 * cpu / arguments.files:.1f} ms of CPU a file, at most {largest / 1e3:.0f} MB a process"
+    )
 
 
 def fetched(source: str, layout: str, work: Path) -> Path:
@@ -148,6 +152,8 @@ def trained(
     if (folder / "figures.json").is_file():
         known = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
         return known, measure(Dataset([folder / "predictions"], "predictions"), "test").answers
+    from components.train_classifier.train import train_classifier  # TensorFlow is not for the processes of `describe`
+
     settings = {name: values[name] for name in TRAINING if name in values}
     started, cpu = time.perf_counter(), time.process_time()
     figures = train_classifier(
@@ -178,6 +184,8 @@ def pooled_error(work: Path, name: str, folds: int) -> float:
 
 
 def share_called_unlike(model: Path, features: Path) -> float:
+    from components.recognize.classifier import load_classifier
+
     classifier, data = load_classifier(model), Dataset([features], "features")
     inputs = {"occupancy": np.stack([read_occupancy(data, sample.id) for sample in data.samples])}
     for name in data.attributes["arrays"]:

@@ -141,9 +141,11 @@ def _describe(
     with tempfile.TemporaryDirectory(prefix="shapeyard-describe-") as folder:
         try:
             path = _open[meshes].extract(sample.id, Path(folder))
+            parts = read_thing(path, max_triangles)
             turn = np.array(sample.canonical_from_file)[:3, :3]
             turn = Y_UP_FROM_Z_UP[:3, :3].T @ (turn / np.linalg.norm(turn[:, 0]))
-            parts = [Mesh(mesh.vertices @ turn.T, mesh.faces) for mesh in read_thing(path, max_triangles)]
+            if not np.allclose(turn, np.eye(3)):  # most things stand upright in their files
+                parts = [Mesh(mesh.vertices @ turn.T, mesh.faces) for mesh in parts]
             own_seed = int.from_bytes(hashlib.sha256(f"{seed} {sample.id}".encode()).digest()[:8], "little")
             return describe_parts(parts, resolution, points, own_seed)
         except FormatError as error:

@@ -80,7 +80,7 @@ def solid(inputs: Mapping[str, Any], classes: int) -> Any:
 
     Group norm (Wu, He, 2018, arXiv 1803.08494), since things are few and what batches share of them is chance.
     """
-    x = _grouped(inputs["occupancy"], 16, kernel=6, stride=2)  # (B,16,16,16,16)
+    x = _grouped(inputs["occupancy"], 8, kernel=4, stride=2)  # (B,16,16,16,8)
     x = _pool(_grouped(_pool(x), 32))  # (B,4,4,4,32)
     x = layers.GlobalAveragePooling3D()(_grouped(x, 64))  # (B,64)
     x = layers.Dropout(0.3)(x)
