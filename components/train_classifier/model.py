@@ -65,7 +65,7 @@ def shapeyard(inputs: Mapping[str, Any], classes: int) -> Any:
     """
     seen = []
     for axis in (1, 2, 3):
-        x = _maps(inputs["occupancy"], axis)  # (B,30,30,3)
+        x = depth_maps(inputs["occupancy"], axis)  # (B,30,30,3)
         for channels in (32, 48, 64):
             x = _convolution_2d(_convolution_2d(x, channels), channels)
             x = layers.MaxPooling2D(2, padding="same")(x)  # (B,15,15,32), (B,8,8,48), (B,4,4,64)
@@ -152,7 +152,7 @@ def _distance_to(measures: Any, known: NDArray[np.float32]) -> Any:
     return ops.sqrt(ops.maximum(nearest / known.shape[1], 0.0))
 
 
-def _maps(grid: Any, axis: int) -> Any:
+def depth_maps(grid: Any, axis: int) -> Any:
     """(B,R,R,R,1) along an axis → (B,R,R,3): how near the surface is from either end (1 at the end, 0 for nothing), and
     the share of the line that is occupied."""
     resolution = grid.shape[axis]

@@ -19,7 +19,7 @@ from components.train_classifier.augmentation import Changes, linear_interpolati
 from components.train_classifier.component import train_classifier as component
 from components.train_classifier.examples import Examples, open_dataset, read_examples, split_of_folds, without_copies
 from components.train_classifier.fitting import Settings, class_weights, fit, loss_and_accuracy
-from components.train_classifier.model import build_network, finished_network
+from components.train_classifier.model import build_network, depth_maps, finished_network
 from components.train_classifier.train import train_classifier
 from shapeyard.contracts.dataset import Dataset, Sample, read_info
 from shapeyard.contracts.model import read_config, read_history, read_metrics
@@ -342,3 +342,17 @@ def test_parameters_of_3d_net() -> None:
     assert build_network("points256", {"points": (256, 256, 3)}, 66).count_params() == 12_980_616
     with pytest.raises(ParameterError, match=r"network points256: expected a dataset with points, got occupancy"):
         build_network("points256", grid_of(32), 66)
+
+
+def test_maps_of_a_single_voxel() -> None:
+    grid = np.zeros((1, 8, 8, 8, 1), np.float32)
+    grid[0, 2, 3, 4] = 1
+    for axis, place, seen_at in ((1, 2, (3, 4)), (2, 3, (2, 4)), (3, 4, (2, 3))):
+        maps = np.asarray(depth_maps(tf.constant(grid), axis))[0]
+        assert maps.shape == (8, 8, 3) and np.count_nonzero(maps.any(axis=-1)) == 1
+        np.testing.assert_allclose(maps[seen_at], [(8 - place) / 8, (place + 1) / 8, 1 / 8])
+
+
+def test_the_strong_network_takes_the_sizes_that_presets_use() -> None:
+    assert build_network("shapeyard", grid_of(30), 10).count_params() == 1_089_578
+    assert build_network("shapeyard", grid_of(32), 8).output_shape == (None, 8)
