@@ -114,7 +114,10 @@ def standardize(network: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> Non
 def finished_network(
     members: Sequence[keras.Model], temperature: float, known: NDArray[np.float32] | None = None
 ) -> keras.Model:
-    """What is saved: the mean answer of the members, calibrated, and how unlike anything known an object is.
+    """What is saved: the members' answer, calibrated, and how unlike anything known an object is.
+
+    Logits are averaged, not probabilities: where members disagree the mean of probabilities is less sure than any of
+    them was when the temperature was found.
 
     Args:
         members: networks with the same inputs and classes.
@@ -128,13 +131,9 @@ def finished_network(
     """
     inputs = {tensor.name: layers.Input(tensor.shape[1:], name=tensor.name) for tensor in members[0].inputs}
     logits = [member(inputs) for member in members]
-    answers = [layers.Softmax()(layers.Rescaling(1 / temperature)(one)) for one in logits]
-    probabilities = answers[0] if len(answers) == 1 else layers.Average()(answers)
-    if known is None:
-        mean = logits[0] if len(logits) == 1 else layers.Average()(logits)
-        unlikeness = -ops.logsumexp(mean, axis=1)
-    else:
-        unlikeness = _distance_to(inputs["measures"], known)
+    mean = logits[0] if len(logits) == 1 else layers.Average()(logits)
+    probabilities = layers.Softmax()(layers.Rescaling(1 / temperature)(mean))
+    unlikeness = -ops.logsumexp(mean, axis=1) if known is None else _distance_to(inputs["measures"], known)
     return keras.Model(inputs, {"probabilities": probabilities, "unlikeness": unlikeness})
 
 
