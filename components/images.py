@@ -8,12 +8,14 @@ STACK_OF_STAGE = {
     "render": "blender",
     "voxelize": "base",
     "sample_sdf": "base",
+    "describe": "base",
     "train_depth": "torch",
     "train_recgan": "torch",
     "train_classifier": "tensorflow",
     "recognize": "tensorflow",
     "evaluate": "base",
     "report": "base",
+    "report_classifier": "base",
 }
 """In the order in which a pipeline calls them; a stack is a lock file in requirements/ and a Dockerfile in docker/."""
 

@@ -204,6 +204,23 @@ def export(dataset: Path, folder: Path) -> None:
     click.echo(f"{export_dataset(dataset, folder)} objects in {folder}")
 
 
+@shapeyard.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--model", type=FOLDER, required=True, help="A classifier, e.g. runs/latest/classifier.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show of each object.")
+@click.option("--up", type=click.Choice(["auto", "y", "z"]), default="auto", show_default=True,
+              help="The axis that points up; auto: z in STL and ZIP, else y.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def classify(files: tuple[Path, ...], model: Path, top: int, up: str, as_json: bool) -> None:
+    """Name the class of meshes: files of any format, ZIPs of a thing's STL files, folders of both."""
+    from pipelines.classify import classify_files, print_answers
+
+    answers = classify_files(files, model, top, up)
+    print_answers(answers, as_json, Console(highlight=False))
+    if any("error" in answer for answer in answers):
+        raise SystemExit(1)
+
+
 @shapeyard.command(context_settings={"ignore_unknown_options": True})
 @click.option("--data", type=FOLDER, default=Path("runs/.store"), show_default=True, help="Where the objects live.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

@@ -48,6 +48,7 @@ RESOURCES = {
     "fetch": Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"), timeout_s=4 * HOUR_S, retries=3, reads_source=True),
     "render": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=12 * HOUR_S),
     "voxelize": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=4 * HOUR_S),
+    "describe": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=12 * HOUR_S),
     "sample_sdf": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=12 * HOUR_S),
     "train_depth": Resources(
         cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, retries=1, shared_memory="4Gi"
@@ -61,6 +62,7 @@ RESOURCES = {
     "recognize": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=4 * HOUR_S),
     "evaluate": Resources(cpu=("1", "4"), memory=("2Gi", "16Gi"), timeout_s=12 * HOUR_S),
     "report": Resources(cpu=("500m", "2"), memory=("1Gi", "8Gi"), timeout_s=2 * HOUR_S),
+    "report_classifier": Resources(cpu=("500m", "2"), memory=("1Gi", "8Gi"), timeout_s=2 * HOUR_S),
 }
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from shapeyard.contracts.dataset import DatasetWriter, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.errors import FormatError, MeshError, SourceError, require
-from shapeyard.formats.mesh import read_mesh
 from shapeyard.formats.references import referenced_files
+from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
 from shapeyard.sources.selection import SelectedObject, Selection, fingerprint, objects_of_shard, select_objects
 from shapeyard.sources.source import Source, SourceFile, open_source
@@ -78,10 +78,12 @@ def _download(
     source: Source, files: Mapping[str, SourceFile], item: SelectedObject, folder: Path, limits: _Limits
 ) -> str:
     """Bring an object's mesh and all it refers to; returns the mesh's path inside `folder`."""
-    main = item.listed.main
+    main, parts = item.listed.main, item.listed.parts
     # A folder's tree below the object is kept: materials name their textures by relative paths.
     root = "" if item.listed.images else _root_of(main.key)
-    waiting = [main.key, *(file.key for file in item.listed.images)]
+    if parts:
+        root = "/".join(main.key.split("/")[:2]) + "/"
+    waiting = [*([part.key for part in parts] or [main.key]), *(file.key for file in item.listed.images)]
     seen: set[str] = set()
     while waiting:
         key = waiting.pop()
@@ -93,7 +95,7 @@ def _download(
         target = folder / key.removeprefix(root)
         source.download(files[key], target)
         waiting += [_join(key, name) for name in referenced_files(target)]
-    return main.key.removeprefix(root)
+    return "." if parts else main.key.removeprefix(root)
 
 
 def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Source, limits: _Limits) -> Sample:
@@ -101,15 +103,24 @@ def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Sou
     canonical: tuple[tuple[float, ...], ...] = ()
     # A grid's frame is in its header, and the images' is that of their cameras: later stages read them.
     if path.suffix.lower() != ".binvox" and not item.listed.images:
-        mesh = read_mesh(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
+        meshes = read_thing(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
         # Vertices that no face uses must not move the box.
-        used = mesh.vertices[np.unique(mesh.faces)]
-        matrix = canonical_from_bounds(used.min(axis=0), used.max(axis=0), item.up_axis)
+        corners = np.concatenate([mesh.vertices[np.unique(mesh.faces)] for mesh in meshes])
+        matrix = canonical_from_bounds(corners.min(axis=0), corners.max(axis=0), item.up_axis)
         canonical = tuple(tuple(float(value) for value in row) for row in matrix)
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     uri = f"{selection.source.rstrip('/')}/{item.listed.main.key}"
-    return Sample(item.listed.id, item.listed.class_name, item.split, uri, source.license, sha256, "", canonical)
+    return Sample(item.listed.id, item.listed.class_name, item.split, uri, source.license, _sha256(path), "", canonical)
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of all files of a folder in the order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()
 
 
 def _root_of(key: str) -> str:

@@ -19,8 +19,9 @@ def plan(
     """List a source, give every object its id and its split, and cut the list into shards.
 
     Args:
-        source: s3://bucket/prefix, a folder, or procedural://?objects=480&seed=0.
-        layout: auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32) or classes (one folder a class).
+        source: s3://bucket/prefix, a folder, an .npz of voxel grids, or procedural://?objects=480&seed=0.
+        layout: auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32), classes (one folder a class) or
+            things (the same, of STL folders and ZIPs).
         classes: The classes to take, with commas between; empty for all.
         max_per_class: Objects of a class at the most; 0 for all.
         up_axis: The axis that points up in the files: auto, y or z.

@@ -1,10 +1,14 @@
-"""Batches of training grids, some of them moved, stretched and spoiled as reconstructions are.
+"""Batches of training examples: grids moved, stretched, turned, and spoiled as reconstructions are.
 
-The classifier is shown reconstructed shapes too: soft where they should be sharp, without their thin parts, with blobs
+A classifier may be shown reconstructed shapes: soft where they should be sharp, without their thin parts, with blobs
 where nothing is, and never exactly in the middle.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,42 +19,78 @@ NOISE_AMPLITUDE = 0.35  # of the smoothed occupancy, which is 0 to 1
 LEVELS = (0.06, 0.7)  # where the smoothed occupancy is cut: a plate of one voxel has 1/3, a rod 1/9
 
 
+@dataclass(frozen=True)
+class Changes:
+    """How training examples are changed, anew each time that they are shown."""
+
+    shift: int = 0
+    """voxels by which a grid is moved along each axis, at the most"""
+    stretch: float = 0.0
+    """share by which a grid is stretched or squeezed along each axis, at the most"""
+    spoiled: float = 0.0
+    """share of the grids that is spoiled, 0 to 1"""
+    turned: bool = False
+    """turn grids by right angles about the axis that points up, and mirror them"""
+    noise: float = 0.0
+    """what is added to measures, in deviations of the training split"""
+
+
 def training_batches(
-    occupancy: NDArray[np.bool_],
+    inputs: Mapping[str, NDArray[Any]],
     labels: NDArray[np.int64],
     batch_size: int,
     epochs: int,
+    changes: Changes,
     *,
-    shift: int,
-    stretch: float,
-    spoiled: float,
     seed: int,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """All batches of all epochs: each epoch in a new order, every grid changed anew.
+    """All batches of the epochs from `first_epoch` on: each epoch in a new order, every example changed anew.
 
     Args:
-        occupancy: (N,R,R,R).
+        inputs: occupancy (N,R,R,R), measures (N,F), points (N,256,256,3), or some of them.
         labels: (N,) classes.
-        batch_size: grids in a batch; the last one of an epoch holds what is left.
-        epochs: passes over the grids.
-        shift: by how many voxels a grid is moved along each axis, at the most.
-        stretch: by which share a grid is stretched or squeezed along each axis, at the most.
-        spoiled: the share of the grids that is spoiled, 0 to 1.
+        batch_size: examples in a batch; the last one of an epoch holds what is left.
+        epochs: passes over the examples, those before `first_epoch` included.
+        changes: how they are changed.
         seed: of the order and of the changes.
+        first_epoch: where to go on.
 
     Returns:
-        Batches of (B,R,R,R,1) float32, 0 or 1, and (B,) int64.
+        Batches of the inputs as float32, occupancy (B,R,R,R,1), 0 or 1; and (B,) int64.
     """
+    deviation = inputs["measures"].std(axis=0) if "measures" in inputs else 0.0
 
-    def change(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def change(
+        number: tf.Tensor, batch: tuple[dict[str, tf.Tensor], tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        changed = {name: tf.cast(values, tf.float32) for name, values in batch[0].items()}
         moved_by, spoiled_by = tf.unstack(tf.random.split(tf.stack([tf.constant(seed, tf.int64), number])))
-        grids = move(tf.cast(batch[0], tf.float32), shift, stretch, moved_by)
-        return spoil(grids, spoiled, spoiled_by)[..., tf.newaxis], batch[1]
+        if "occupancy" in changed:
+            grids = turn(changed["occupancy"], moved_by) if changes.turned else changed["occupancy"]
+            grids = move(grids, changes.shift, changes.stretch, moved_by) if changes.shift or changes.stretch else grids
+            grids = spoil(grids, changes.spoiled, spoiled_by) if changes.spoiled else grids
+            changed["occupancy"] = grids[..., tf.newaxis]
+        if "measures" in changed and changes.noise:
+            noise = tf.random.stateless_normal(tf.shape(changed["measures"]), spoiled_by)
+            changed["measures"] += changes.noise * tf.constant(deviation, tf.float32) * noise
+        return changed, batch[1]
 
-    batches = tf.data.Dataset.from_tensor_slices((occupancy, labels))
+    batches = tf.data.Dataset.from_tensor_slices((dict(inputs), labels))
     batches = batches.shuffle(len(labels), seed=seed).batch(batch_size).repeat(epochs)
     numbered = tf.data.Dataset.zip((tf.data.Dataset.counter(), batches))
+    numbered = numbered.skip(first_epoch * -(-len(labels) // batch_size))
     return numbered.map(change, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def turn(grids: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Turn each grid (B,R,R,R) by right angles about y, and mirror it, each of the eight ways as often as any other."""
+    flipped_x, flipped_z, swapped = tf.unstack(
+        tf.random.stateless_uniform((3, tf.shape(grids)[0], 1, 1, 1), seed) < 0.5
+    )
+    grids = tf.where(flipped_x, grids[:, ::-1], grids)
+    grids = tf.where(flipped_z, grids[..., ::-1], grids)
+    return tf.where(swapped, tf.transpose(grids, (0, 3, 2, 1)), grids)
 
 
 def move(grids: tf.Tensor, shift: int, stretch: float, seed: tf.Tensor) -> tf.Tensor:

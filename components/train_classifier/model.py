@@ -1,42 +1,184 @@
-"""The networks that turn a voxel grid into a class.
+"""The networks that turn what is known of an object into a class. All answer with logits (B,C).
 
-Xu, Todorovic: Beam Search for Learning a Deep Convolutional Neural Network of 3D Shapes, ICPR 2016, arXiv 1612.04774.
+xu2016      Xu, Todorovic: Beam Search for Learning a Deep Convolutional Neural Network of 3D Shapes, ICPR 2016,
+            arXiv 1612.04774
+shapeyard   six depth maps and three thickness maps of an occupancy grid, convolved in two dimensions axis by axis, with
+            batch norm (Ioffe, Szegedy, 2015, arXiv 1502.03167)
+solid       a printed thing: a few convolutions on its grid beside a perceptron on measured numbers
+points256   3D Net's two dense layers on its image of shuffled vertex coordinates, kept to compare with
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
 
 from shapeyard.errors import ParameterError, require
 
-NETWORKS = ("xu2016",)
-SMALLEST_RESOLUTION = 30  # below, nothing is left for the third convolution
+SMALLEST_RESOLUTION = 30  # of xu2016: below, nothing is left for the third convolution
+SMALLEST_DEVIATION = 1e-3
+"""A measure that varies less says nothing of what is usual, so its differences count as they are."""
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of one example of each input; of `occupancy` with its one channel."""
 
 
-def build_network(network: str, resolution: int, classes: int) -> keras.Model:
-    """A network by its name: (B,R,R,R,1) float32 occupancy, 0 or 1 → (B,C) probabilities.
+def build_network(network: str, shapes: Shapes, classes: int, member: int = 0) -> keras.Model:
+    """A network by its name; its inputs are named as in `shapes`, itself by its number among the members.
 
     Raises:
-        ParameterError: for a name that is not in `NETWORKS`, or a resolution that is too small.
+        ParameterError: for a name that is not in `NETWORKS`, a missing input, or a resolution that is too small.
     """
-    if network != "xu2016":
+    if network not in NETWORKS:
         raise ParameterError(f"expected a network of {', '.join(NETWORKS)}, got {network}")
-    return xu2016(resolution, classes)
+    needed, build = NETWORKS[network]
+    missing = [name for name in needed if name not in shapes]
+    require(not missing, f"network {network}: expected a dataset with {', '.join(missing)}, got {', '.join(shapes)}")
+    inputs = {name: layers.Input(shapes[name], name=name) for name in needed}
+    return keras.Model(inputs, build(inputs, classes), name=f"{network}_{member}")
 
 
-def xu2016(resolution: int, classes: int) -> keras.Model:
+def xu2016(inputs: Mapping[str, Any], classes: int) -> Any:
     """The network that the paper's beam search found, ReLU and no padding throughout (section 5, 30³ and 10 classes).
 
     At 30³ and at 32³ with 10 classes: 16·6³+16 + 64·16·5³+64 + 64·64·5³+64 + 10·64+10 = 644,250 parameters.
     """
+    resolution = inputs["occupancy"].shape[1]
     require(
         resolution >= SMALLEST_RESOLUTION, f"expected a resolution of at least {SMALLEST_RESOLUTION}, got {resolution}"
     )
-    layers = keras.layers
-    grid = layers.Input((resolution, resolution, resolution, 1), name="occupancy")  # at 32³:
-    x = layers.Conv3D(16, 6, strides=2, activation="relu")(grid)  # (B,14,14,14,16)
+    x = inputs["occupancy"]  # at 32³:
+    x = layers.Conv3D(16, 6, strides=2, activation="relu")(x)  # (B,14,14,14,16)
     x = layers.Conv3D(64, 5, strides=2, activation="relu")(x)  # (B,5,5,5,64)
     x = layers.Conv3D(64, 5, strides=2, activation="relu")(x)  # (B,1,1,1,64)
-    x = layers.Flatten()(x)  # (B,64)
-    probabilities = layers.Dense(classes, activation="softmax", name="probabilities")(x)  # (B,C)
-    return keras.Model(grid, probabilities, name="xu2016")
+    return layers.Dense(classes)(layers.Flatten()(x))  # (B,C)
+
+
+def shapeyard(inputs: Mapping[str, Any], classes: int) -> Any:
+    """What is seen of the grid along each axis, from both ends and through it; each axis has convolutions of its own.
+
+    Maps hold all that is seen of a shape from outside, at half the cost of convolutions in three dimensions. At 30³:
+    """
+    seen = []
+    for axis in (1, 2, 3):
+        x = depth_maps(inputs["occupancy"], axis)  # (B,30,30,3)
+        for channels in (32, 48, 64):
+            x = _convolution_2d(_convolution_2d(x, channels), channels)
+            x = layers.MaxPooling2D(2, padding="same")(x)  # (B,15,15,32), (B,8,8,48), (B,4,4,64)
+        seen.append(layers.Flatten()(_convolution_2d(x, 96)))  # (B,1536)
+    x = layers.Dropout(0.4)(layers.Concatenate()(seen))  # (B,4608)
+    x = layers.Dropout(0.4)(_dense(x, 128))  # (B,128)
+    return layers.Dense(classes)(x)  # (B,C)
+
+
+def solid(inputs: Mapping[str, Any], classes: int) -> Any:
+    """The grid's and the measures' networks, each with its own answer; the answer is their sum. At 32³:
+
+    Group norm (Wu, He, 2018, arXiv 1803.08494), since things are few and what batches share of them is chance.
+    """
+    x = _grouped(inputs["occupancy"], 8, kernel=4, stride=2)  # (B,16,16,16,8)
+    x = _pool(_grouped(_pool(x), 32))  # (B,4,4,4,32)
+    x = layers.GlobalAveragePooling3D()(_grouped(x, 64))  # (B,64)
+    x = layers.Dropout(0.3)(x)
+    measures = layers.Normalization(name="standardize")(inputs["measures"])  # (B,F), set from the training split
+    measures = layers.Dropout(0.2)(ops.clip(measures, -5.0, 5.0))
+    y = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(measures))  # (B,64)
+    return layers.Add()([layers.Dense(classes)(x), layers.Dense(classes)(y)])  # (B,C)
+
+
+def points256(inputs: Mapping[str, Any], classes: int) -> Any:
+    """3D Net's: dense with as many sigmoids as classes, dense softmax. With 66 classes 12,980,616 parameters."""
+    x = layers.Flatten()(layers.Rescaling(1 / 255)(inputs["points"]))  # (B,196608)
+    return layers.Dense(classes)(layers.Dense(classes, activation="sigmoid")(x))
+
+
+NETWORKS: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any], int], Any]]] = {
+    "xu2016": (("occupancy",), xu2016),
+    "shapeyard": (("occupancy",), shapeyard),
+    "solid": (("occupancy", "measures"), solid),
+    "points256": (("points",), points256),
+}
+"""Name → the inputs it takes, and what builds it."""
+
+
+def standardize(network: keras.Model, inputs: Mapping[str, NDArray[Any]]) -> None:
+    """Set the means and deviations of the measures, where a network has any."""
+    if any(layer.name == "standardize" for layer in network.layers):
+        network.get_layer("standardize").adapt(inputs["measures"])
+
+
+def finished_network(
+    members: Sequence[keras.Model], temperature: float, known: NDArray[np.float32] | None = None
+) -> keras.Model:
+    """What is saved: the members' answer, calibrated, and how unlike anything known an object is.
+
+    Logits are averaged, not probabilities: where members disagree the mean of probabilities is less sure than any of
+    them was when the temperature was found.
+
+    Args:
+        members: networks with the same inputs and classes.
+        temperature: what their logits are divided by.
+        known: (N,F) measures of what the members learned from; without any, unlikeness is the energy.
+
+    Returns:
+        A model with the outputs `probabilities` (B,C) and `unlikeness` (B,): the energy −log Σ exp(logits) of the mean
+        logits (Liu, Wang, Owens, Li: "Energy-based out-of-distribution detection", 2020, arXiv 2010.03759), or the
+        distance of the standardized measures to the nearest known ones.
+    """
+    inputs = {tensor.name: layers.Input(tensor.shape[1:], name=tensor.name) for tensor in members[0].inputs}
+    logits = [member(inputs) for member in members]
+    mean = logits[0] if len(logits) == 1 else layers.Average()(logits)
+    probabilities = layers.Softmax()(layers.Rescaling(1 / temperature)(mean))
+    unlikeness = -ops.logsumexp(mean, axis=1) if known is None else _distance_to(inputs["measures"], known)
+    return keras.Model(inputs, {"probabilities": probabilities, "unlikeness": unlikeness})
+
+
+def _distance_to(measures: Any, known: NDArray[np.float32]) -> Any:
+    """(B,F) → (B,): root mean square, over the measures, of the difference to the nearest of `known`, in deviations."""
+    deviation = known.std(axis=0)
+    deviation = np.where(deviation > SMALLEST_DEVIATION, deviation, 1.0)
+    centred = (known - known.mean(axis=0)) / deviation  # (N,F)
+    place = layers.Normalization(mean=known.mean(axis=0), variance=deviation**2)(measures)
+    place = ops.clip(place, -1e3, 1e3)
+    products = layers.Dense(len(known), trainable=False, name="known")  # |a − b|² = |a|² − 2 a·b + |b|²
+    squares = products(place)
+    products.set_weights([-2 * centred.T, np.square(centred).sum(axis=1)])
+    nearest = ops.min(squares, axis=1) + ops.sum(ops.square(place), axis=1)
+    return ops.sqrt(ops.maximum(nearest / known.shape[1], 0.0))
+
+
+def depth_maps(grid: Any, axis: int) -> Any:
+    """(B,R,R,R,1) along an axis → (B,R,R,3): how near the surface is from either end (1 at the end, 0 for nothing), and
+    the share of the line that is occupied."""
+    resolution = grid.shape[axis]
+    shape = [1] * 5
+    shape[axis] = resolution
+    nearness = (np.arange(resolution, 0, -1, dtype=np.float32) / resolution).reshape(shape)
+    maps = [
+        ops.max(grid * nearness, axis=axis),
+        ops.max(grid * np.flip(nearness, axis), axis=axis),
+        ops.mean(grid, axis=axis),
+    ]
+    return ops.concatenate(maps, axis=-1)
+
+
+def _convolution_2d(x: Any, channels: int) -> Any:
+    x = layers.Conv2D(channels, 3, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+
+
+def _grouped(x: Any, channels: int, kernel: int = 3, stride: int = 1) -> Any:
+    x = layers.Conv3D(channels, kernel, strides=stride, padding="same", use_bias=False)(x)
+    return layers.ReLU()(layers.GroupNormalization(8)(x))
+
+
+def _pool(x: Any) -> Any:
+    return layers.MaxPooling3D(2, padding="same")(x)
+
+
+def _dense(x: Any, units: int) -> Any:
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layers.Dense(units, use_bias=False)(x)))

@@ -1,10 +1,11 @@
-"""The training of the classifier, from the first grid read to the last prediction written."""
+"""The training of the classifier, from the first sample read to the last prediction written."""
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,142 +14,177 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.train_classifier.augmentation import training_batches
-from components.train_classifier.grids import Grids, read_grids
-from components.train_classifier.model import build_network
-from shapeyard.contracts.dataset import Dataset, DatasetWriter
+from components.train_classifier.augmentation import Changes
+from components.train_classifier.examples import (
+    Examples,
+    open_dataset,
+    read_examples,
+    split_of_folds,
+    without_copies,
+)
+from components.train_classifier.fitting import Progress, Settings, fit, logits_of
+from components.train_classifier.model import Shapes, build_network, finished_network
+from shapeyard.contracts.dataset import SPLITS, Dataset, DatasetWriter, Split
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.contracts.progress import report
 from shapeyard.errors import DatasetError, require
-from shapeyard.geometry.duplicates import near_duplicates
 from shapeyard.geometry.prediction_preview import Prediction, prediction_sheet
+from shapeyard.metrics.calibration import expected_calibration_error, fit_temperature, reliability
 from shapeyard.training import cores
 
-GRIDS_AT_ONCE = 256  # shown to the network without gradients
+
+@dataclass(frozen=True)
+class Trained:
+    """The members of a classifier and what they said of samples that they had not learned from."""
+
+    members: list[keras.Model]
+    progress: list[Progress]
+    validated: Examples
+    logits: NDArray[np.float32]
+    """(N,C) of the validated"""
+    unlikeness: NDArray[np.float32]
+    """(N,) of the validated"""
+    seconds: float
 
 
 def train_classifier(
-    voxels: Sequence[str | Path],
+    dataset: Sequence[str | Path],
     model: str | Path,
     predictions: str | Path,
     *,
     network: str = "xu2016",
     resolution: int = 32,
+    padding: int = 0,
     epochs: int = 30,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
     label_smoothing: float = 0.1,
+    balance: float = 0.0,
+    average: float = 0.0,
+    keep_best: bool = True,
     shift: int = 2,
     stretch: float = 0.15,
     spoiled: float = 0.5,
-    balanced: bool = False,
+    turned: bool = False,
+    noise: float = 0.0,
+    members: int = 1,
+    folds: int = 0,
+    fold: int = 0,
     duplicate_iou: float = 1.0,
+    unlike_share: float = 0.05,
+    checkpoints: str = "",
     seed: int = 0,
     workers: int = 0,
 ) -> dict[str, Any]:
-    """Train on the training split, keep the epoch that is best on val, name the class of every val and test sample.
+    """Train on the training split, calibrate on val, name the class of every val and test sample.
 
-    Training grids that are copies of a val or test grid are left out. Without a sample in val the last epoch is kept,
-    and nothing is validated: metrics.json says `"validated_on": 0` and has no `val_accuracy`.
+    Training samples that are copies of a val or test sample are left out, and val samples that are copies of a test
+    sample. Without a sample in val the last epoch is kept and nothing is calibrated: metrics.json says `"validated_on":
+    0` and has no `val_accuracy`. With several members the training and validation samples are dealt out among them:
+    each member learns from all but its own share, on which it is validated.
 
     Args:
-        voxels: directories of kind voxels, whose sides are multiples of `resolution`.
+        dataset: directories of kind voxels or features, whose grids' sides are multiples of `resolution`.
         model: the model directory to write.
-        predictions: the directory of kind predictions to write.
-        network: the name of the network, see model.py.
-        resolution: side of the grids that the network sees.
-        epochs: passes over the training split.
-        batch_size: grids in a batch.
-        learning_rate: Adam's at the start; it falls to 0 along a cosine.
-        label_smoothing: the share of a label that is spread over all classes, 0 to 1.
-        shift: by how many voxels a training grid is moved along each axis, at the most.
-        stretch: by which share a training grid is stretched along each axis, at the most.
-        spoiled: the share of the training grids that is spoiled as reconstructions are, 0 to 1.
-        balanced: let every class weigh the same in the loss, however many samples it has.
-        duplicate_iou: from which intersection over union two grids are copies; 1 for exact copies alone.
-        seed: of the first weights, the order and the augmentation.
-        workers: threads; 0 for all cores.
+        predictions: the directory of kind predictions to write. Its attribute `copies` lists the samples that were left
+            out, each with its twin.
+
+    The other arguments are those of the stage's spec.
 
     Returns:
         The figures of metrics.json.
 
     Raises:
         ParameterError: for a parameter out of range, or grids that cannot be pooled to the resolution.
-        DatasetError: for voxels that cannot be read, no usable training grid, or fewer than two classes to train on.
+        DatasetError: for data that cannot be read, no usable training sample, or fewer than two classes to train on.
     """
-    for name, count in {"epochs": epochs, "batch_size": batch_size}.items():
+    for name, count in {"epochs": epochs, "batch_size": batch_size, "members": members}.items():
         require(count >= 1, f"expected {name} of at least 1, got {count}")
-    for name, share in {"label_smoothing": label_smoothing, "spoiled": spoiled, "duplicate_iou": duplicate_iou}.items():
+    shares = {
+        "label_smoothing": label_smoothing, "spoiled": spoiled, "duplicate_iou": duplicate_iou, "balance": balance,
+        "stretch": stretch, "unlike_share": unlike_share,
+    }  # fmt: skip
+    for name, share in shares.items():
         require(0 <= share <= 1, f"expected {name} from 0 to 1, got {share}")
+    require(0 <= average < 1, f"expected average from 0 to less than 1, got {average}")
     require(learning_rate > 0, f"expected a learning_rate above 0, got {learning_rate}")
+    for name, number in {"weight_decay": weight_decay, "noise": noise, "padding": padding}.items():
+        require(number >= 0, f"expected {name} of at least 0, got {number}")
     require(0 <= shift < resolution // 2, f"expected a shift of 0 to less than half the resolution, got {shift}")
-    require(0 <= stretch <= 1, f"expected a stretch from 0 to 1, got {stretch}")
+    require(folds == 0 or folds >= 3, f"expected folds of 0 or at least 3, got {folds}")
+    require(0 <= fold < max(folds, 1), f"expected a fold from 0 to less than {max(folds, 1)}, got {fold}")
     make_repeatable(seed, cores(workers))
+    changes = Changes(shift, stretch, spoiled, turned, noise)
+    settings = Settings(epochs, batch_size, learning_rate, weight_decay, label_smoothing, balance, average, keep_best,
+                        changes)  # fmt: skip
 
-    dataset = Dataset(voxels, "voxels")
-    classes = dataset.classes
-    classifier = build_network(network, resolution, len(classes))
-    train, val, test = (read_grids(dataset, split, classes, resolution) for split in ("train", "val", "test"))
+    data = open_dataset(dataset)
+    classes = data.classes
+    of_split = (
+        split_of_folds(data.samples, folds, fold, members == 1)
+        if folds
+        else {split: data.of_split(split) for split in SPLITS}
+    )
+    train, val, test = (read_examples(data, of_split[s], classes, resolution, padding) for s in SPLITS)
+    val, val_copies = without_copies(val, [test], duplicate_iou)
+    if members > 1:
+        train, val = train.joined(val), val.where(np.zeros(len(val), bool))
     train, copies = without_copies(train, [val, test], duplicate_iou)
     found = sorted({sample.class_name for sample in train.samples})
     if len(found) < 2:
         raise DatasetError(
-            f"{dataset.paths[0]}: expected training grids of at least two classes that are neither empty nor copies "
+            f"{data.paths[0]}: expected training samples of at least two classes that are neither empty nor copies "
             f"of held-out ones, got {len(train)} of {', '.join(found) or 'no class'}"
         )
-    folder = start_model(model, {"network": network, "resolution": resolution, "classes": classes})
+    shapes = {name: array.shape[1:] for name, array in train.inputs.items()}
+    shapes["occupancy"] = (*shapes["occupancy"], 1)
+    build_network(network, shapes, len(classes))  # says what is wrong before anything is written
 
-    steps_per_epoch = -(-len(train) // batch_size)
-    weights = class_weights(train.labels, len(classes)) if balanced else np.ones(len(classes), np.float32)
-    rate = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps_per_epoch)
-    step = training_step(classifier, keras.optimizers.Adam(rate), weights, label_smoothing)
-    batches = training_batches(
-        train.occupancy, train.labels, batch_size, epochs, shift=shift, stretch=stretch, spoiled=spoiled, seed=seed
-    )
-    best_accuracy, best_loss, best_epoch, best_weights = -1.0, np.inf, epochs, None
-    history: list[dict[str, float]] = []
-    losses, right = 0.0, 0.0
-    started, validating = time.monotonic(), 0.0
-    for number, (grids, labels) in enumerate(batches, start=1):
-        loss, hits = step(grids, labels)
-        losses, right = losses + float(loss) * len(labels), right + float(hits)
-        if number % steps_per_epoch:
-            continue
-        epoch = number // steps_per_epoch
-        row = {"epoch": epoch, "train_loss": losses / len(train), "train_accuracy": right / len(train)}
-        losses, right = 0.0, 0.0
-        pause = time.monotonic()
-        if len(val):
-            row["val_loss"], row["val_accuracy"] = loss_and_accuracy(predict(classifier, val.occupancy), val.labels)
-            if (row["val_accuracy"], -row["val_loss"]) > (best_accuracy, -best_loss):
-                best_accuracy, best_loss, best_epoch = row["val_accuracy"], row["val_loss"], epoch
-                best_weights = classifier.get_weights()
-        validating += time.monotonic() - pause
-        history.append(row)
-        report(
-            epoch, epochs, f"loss {row['train_loss']:.3f}" + (f", val {row['val_accuracy']:.1%}" if len(val) else "")
-        )
-    seconds = time.monotonic() - started
-    if best_weights is not None:
-        classifier.set_weights(best_weights)
+    folder = Path(checkpoints) if checkpoints else None
+    if members == 1:
+        trained = _train_one(network, shapes, classes, train, val, settings, seed, folder)
+    else:
+        trained = _train_members(network, shapes, classes, train, settings, members, duplicate_iou, seed, folder)
+    temperature = fit_temperature(trained.logits, trained.validated.labels)
+    limit = np.quantile(trained.unlikeness, 1 - unlike_share).item() if len(trained.unlikeness) else None
+    classifier = finished_network(trained.members, temperature, _measures(network, train))
 
-    classifier.save(folder / "model.keras")
-    settings = {"network": network, "resolution": resolution, "epochs": epochs, "seed": seed}
-    write_predictions(classifier, [val, test], classes, predictions, dataset, settings)
+    written = start_model(
+        model,
+        {
+            "network": network, "resolution": resolution, "padding": padding, "classes": classes,
+            "features": data.attributes if data.kind == "features" else {}, "members": members,
+            "temperature": temperature, "unlike_above": limit,
+        },
+    )  # fmt: skip
+    classifier.save(written / "model.keras")
+    row = {"network": network, "resolution": resolution, "epochs": epochs, "seed": seed}
+    attributes = {"classes": classes, "copies": [*copies, *val_copies], "unlike_above": limit}
+    write_predictions(classifier, {"val": val, "test": test}, attributes, predictions, data, row)
+
+    best = trained.progress[0]
+    probabilities = _softmax(trained.logits / temperature)
+    val_figures = {
+        "val_accuracy": float((trained.logits.argmax(axis=1) == trained.validated.labels).mean()),
+        "val_loss": float(np.mean([one.best_loss for one in trained.progress])),
+        "val_calibration_error": expected_calibration_error(reliability(probabilities, trained.validated.labels)),
+    } if len(trained.validated) else {}  # fmt: skip
     metrics: dict[str, Any] = {
-        **({"val_accuracy": best_accuracy, "val_loss": best_loss} if len(val) else {}),
-        "validated_on": len(val),
-        "kept_epoch": best_epoch,
+        **val_figures,
+        "validated_on": len(trained.validated),
+        "kept_epoch": best.best_epoch,
         "epochs": epochs,
         "trained_on": len(train),
-        "train_accuracy": history[-1]["train_accuracy"],
-        "left_out_copies": copies,
+        "train_accuracy": best.history[-1]["train_accuracy"],
+        "left_out_copies": len(copies) + len(val_copies),
         "left_out_empty": len(train.empty),
-        "parameters": classifier.count_params(),
-        "seconds": round(seconds, 2),
-        "samples_per_second": round(epochs * len(train) / (seconds - validating), 1),
+        "temperature": round(temperature, 4),
+        "parameters": sum(member.count_params() for member in trained.members),
+        "seconds": round(trained.seconds, 2),
+        "samples_per_second": round(epochs * len(train) * max(members - 1, 1) / max(trained.seconds, 1e-3), 1),
     }
-    finish_model(folder, history, metrics)
+    finish_model(written, best.history, metrics)
     return metrics
 
 
@@ -161,75 +197,102 @@ def make_repeatable(seed: int, threads: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def without_copies(train: Grids, held_out: Sequence[Grids], duplicate_iou: float) -> tuple[Grids, int]:
-    """The training grids that are no copies of held-out ones, and how many were."""
-    copies = np.zeros(len(train), dtype=bool)
-    for grids in held_out:
-        copies |= near_duplicates(train.occupancy, grids.occupancy, duplicate_iou)
-    return train.where(~copies), int(copies.sum())
-
-
-def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """(C,) weights that give every class with samples the same sum, 1 on average over the samples."""
-    counts = np.bincount(labels, minlength=classes)
-    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
-
-
-def training_step(
-    classifier: keras.Model, optimizer: keras.optimizers.Optimizer, weights: NDArray[np.float32], label_smoothing: float
-) -> Any:
-    """A compiled step: (B,R,R,R,1) grids and (B,) labels → the loss before the step, and how many were right."""
-    optimizer.build(classifier.trainable_variables)
-    cross_entropy = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing, reduction="none")
-    class_weight = tf.constant(weights)
-
-    @tf.function(reduce_retracing=True)
-    def step(grids: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            probabilities = classifier(grids, training=True)  # (B,C)
-            entropies = cross_entropy(tf.one_hot(labels, len(weights)), probabilities)  # (B,)
-            loss = tf.reduce_mean(entropies * tf.gather(class_weight, labels))
-        optimizer.apply(tape.gradient(loss, classifier.trainable_variables), classifier.trainable_variables)
-        return loss, tf.reduce_sum(tf.cast(tf.argmax(probabilities, axis=1) == labels, tf.int32))
-
-    return step
-
-
-def predict(classifier: keras.Model, occupancy: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(N,R,R,R) → (N,C) probabilities."""
-    parts = [
-        np.asarray(classifier.predict_on_batch(occupancy[i : i + GRIDS_AT_ONCE, ..., None].astype(np.float32)))
-        for i in range(0, len(occupancy), GRIDS_AT_ONCE)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, classifier.output_shape[-1]), np.float32)
-
-
-def loss_and_accuracy(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """The mean cross entropy without smoothing, in nats, and the share of (N,C) rows that are right."""
-    chosen = np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)
-    return float(-np.log(chosen).mean()), float((probabilities.argmax(axis=1) == labels).mean())
-
-
 def write_predictions(
     classifier: keras.Model,
-    splits: Sequence[Grids],
-    classes: Sequence[str],
+    splits: dict[Split, Examples],
+    attributes: dict[str, Any],
     path: str | Path,
     dataset: Dataset,
     settings: dict[str, Any],
 ) -> None:
-    """Write the dataset of kind predictions."""
-    attributes = {"classes": list(classes)}
+    """Write the dataset of kind predictions; a sample's split is the one that it had in this training."""
     shown: list[Prediction] = []
     with DatasetWriter(
         path, "predictions", "train_classifier", settings, skipped=dataset.skipped, attributes=attributes
     ) as writer:
-        for grids in splits:
-            for sample_id in grids.empty:
+        for split, examples in splits.items():
+            for sample_id in examples.empty:
                 writer.skip(sample_id, "nothing in its grid is occupied")
-            for sample, grid, row in zip(
-                grids.samples, grids.occupancy, predict(classifier, grids.occupancy), strict=True
+            probabilities, unlikeness = predict(classifier, examples)
+            for sample, grid, row, unlike in zip(
+                examples.samples, examples.occupancy, probabilities, unlikeness, strict=True
             ):
-                writer.add(sample, {"probabilities": row[None]})
+                writer.add(
+                    replace(sample, split=split), {"probabilities": row[None]}, {"unlikeness": round(float(unlike), 6)}
+                )
                 shown.append(Prediction(sample.class_name, row, grid))
-        writer.preview(prediction_sheet(shown, classes))
+        writer.preview(prediction_sheet(shown, attributes["classes"]))
+
+
+def predict(classifier: keras.Model, examples: Examples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probabilities (N,C) and unlikeness (N,)."""
+    outputs = [keras.Model(classifier.inputs, classifier.output[name]) for name in ("probabilities", "unlikeness")]
+    probabilities, unlikeness = (logits_of(output, examples.inputs) for output in outputs)
+    return probabilities, unlikeness.reshape(len(examples))
+
+
+def _train_one(
+    network: str, shapes: Shapes, classes: Sequence[str], train: Examples, val: Examples, settings: Settings, seed: int,
+    folder: Path | None,
+) -> Trained:  # fmt: skip
+    """A single network, validated on val."""
+    model = build_network(network, shapes, len(classes))
+    progress, seconds = fit(
+        model, train, val, settings, seed, folder and folder / "member-0.npz",
+        lambda epoch, note: report(epoch, settings.epochs, note),
+    )  # fmt: skip
+    logits, unlikeness = _answers(model, network, train, val)
+    return Trained([model], [progress], val, logits, unlikeness, seconds)
+
+
+def _train_members(
+    network: str, shapes: Shapes, classes: Sequence[str], train: Examples, settings: Settings, members: int,
+    duplicate_iou: float, seed: int, folder: Path | None,
+) -> Trained:  # fmt: skip
+    """Several networks, each validated on the share of the samples that it did not learn from."""
+    models, found, parts, answers, seconds = [], [], [], [], 0.0
+    for member in range(members):
+        own = {sample.id for sample in split_of_folds(train.samples, members, member, False)["test"]}
+        held_out = np.array([sample.id in own for sample in train.samples])
+        val, rest = train.where(held_out), train.where(~held_out)
+        rest, _ = without_copies(rest, [val], duplicate_iou)
+        keras.utils.set_random_seed(seed + member)
+        model = build_network(network, shapes, len(classes), member)
+        progress, took = fit(
+            model, rest, val, settings, seed + member, folder and folder / f"member-{member}.npz",
+            partial(_report_member, member, members, settings.epochs),
+        )  # fmt: skip
+        models.append(model)
+        found.append(progress)
+        parts.append(val)
+        answers.append(_answers(model, network, rest, val))
+        seconds += took
+    validated = parts[0]
+    for part in parts[1:]:
+        validated = validated.joined(part)
+    logits, unlikeness = (np.concatenate(arrays) for arrays in zip(*answers, strict=True))
+    return Trained(models, found, validated, logits, unlikeness, seconds)
+
+
+def _report_member(member: int, members: int, epochs: int, epoch: int, note: str) -> None:
+    report(member * epochs + epoch, members * epochs, note)
+
+
+def _answers(
+    model: keras.Model, network: str, known: Examples, shown: Examples
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits (N,C) and unlikeness (N,) of samples that the model did not learn from."""
+    logits = logits_of(model, shown.inputs)
+    if not len(shown):
+        return logits, np.zeros(0, np.float32)
+    return logits, predict(finished_network([model], 1.0, _measures(network, known)), shown)[1]
+
+
+def _measures(network: str, examples: Examples) -> NDArray[np.float32] | None:
+    """What unlikeness is measured by, where the network takes measures; else None: by its energy."""
+    return examples.inputs["measures"] if network == "solid" else None
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

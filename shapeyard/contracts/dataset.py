@@ -22,6 +22,8 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side):
                       axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame
     predictions       probabilities (K,C) float32: a row for each of the K views (or the one grid) of the sample that
                       was shown to the classifier; the dataset's attribute `classes` names the C columns
+    features          what a printed thing shows: occupancy as in voxels, turned about its upright axis; measures (F,)
+                      float32, named in the dataset's attribute `measures`; where asked for, points (256,256,3) uint8
     sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside, all in the frame of a
                       unit sphere around the object, with the attributes canonical_from_sdf (4,4) and two_sided: the
                       share of the visible surface that can be seen from both sides
@@ -55,7 +57,7 @@ from shapeyard import __version__
 from shapeyard.errors import DatasetError, TooManySkippedError
 
 CONTRACT_VERSION = 1
-Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "sdf"]
+Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "features", "sdf"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 WRITTEN_BY_STAGES = ("dataset.json", "shard-000.h5", "shard-000.zip", "config.json", "metrics.json")

@@ -55,10 +55,22 @@ def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: i
             an extent.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in MESH_SUFFIXES:
-        raise MeshError(f"{path}: expected one of {', '.join(MESH_SUFFIXES)}, got {suffix or 'no ending'}")
-    content = _read_bytes(path, max_bytes)
+    _require_suffix(path)
+    return parse_mesh(_read_bytes(path, max_bytes), path, max_triangles, max_bytes)
+
+
+def parse_mesh(
+    content: bytes, path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES
+) -> Mesh:
+    """The mesh of a file's content; `path` says its format, stands in messages, and is where glTF finds its buffers.
+
+    Raises:
+        MeshError: as `read_mesh`.
+    """
+    path = Path(path)
+    suffix = _require_suffix(path)
+    if not content.strip():
+        raise MeshError(f"{path}: the file is empty")
     try:
         _refuse_foreign(content)
         if suffix in _PARSERS:
@@ -81,9 +93,14 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise MeshError(f"{path}: not readable: {error.strerror}") from error
-    if not content.strip():
-        raise MeshError(f"{path}: the file is empty")
     return content
+
+
+def _require_suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in MESH_SUFFIXES:
+        raise MeshError(f"{path}: expected one of {', '.join(MESH_SUFFIXES)}, got {suffix or 'no ending'}")
+    return suffix
 
 
 def _refuse_foreign(content: bytes) -> None:

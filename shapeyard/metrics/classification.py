@@ -42,6 +42,16 @@ def class_accuracies(matrix: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     return np.asarray(np.divide(np.diag(matrix), counts, out=np.full(len(matrix), np.nan), where=counts > 0))
 
 
+def recall(matrix: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """(C,) of the samples of each class the share that was recognized: `class_accuracies` under its usual name."""
+    return class_accuracies(matrix)
+
+
+def precision(matrix: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """(C,) of the samples taken for each class the share that is of it; nan for a class that was never answered."""
+    return class_accuracies(matrix.T)
+
+
 def mean_class_accuracy(matrix: NDArray[np.integer[Any]]) -> float:
     """The mean of `class_accuracies` over the classes with samples, 0 to 1; nan if there are none."""
     accuracies = class_accuracies(matrix)

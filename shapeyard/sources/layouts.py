@@ -1,11 +1,14 @@
 """How the files of a source make objects.
 
 shapenet   <synset or class>/<id>/models/model_normalized.obj     +Y up     (ShapeNetCore v2)
-modelnet   <class>/<train|test>/<name>.off                        +Z up     (ModelNet10 and 40)
+modelnet   <class>/<train|test>/<name>.<off|binvox>               +Z up     (ModelNet10 and 40; binvox as it is)
 r2n2       ShapeNetRendering/<synset or class>/<id>/rendering/ with its grid ShapeNetVox32/…/<id>/model.binvox, or
            without; either the folder that holds both, or ShapeNetRendering itself     +Y up     (3D-R2N2's data)
 classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
                                                                   of class "unsorted"
+things     <class>/<thing>.<zip|stl|…>, <class>/<thing>/…/*.stl   +Z up for STL and ZIP, else +Y; all STL files of a
+                                                                  thing's folder are one object; a class may be
+                                                                  named by Thingiverse's id of it
 """
 
 from __future__ import annotations
@@ -22,11 +25,12 @@ from shapeyard.formats.mesh import MESH_SUFFIXES
 from shapeyard.geometry.frames import UpAxis
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.synsets import CLASS_OF_SYNSET
+from shapeyard.sources.thingiverse import CLASS_OF_CATEGORY
 
-Layout = Literal["shapenet", "modelnet", "r2n2", "classes"]
+Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SHAPENET = re.compile(r"([^/]+)/([^/]+)/models/model_normalized\.obj")
-MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.off", re.IGNORECASE)
+MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.(?:off|binvox)", re.IGNORECASE)
 R2N2 = re.compile(r"(?:ShapeNetRendering/)?([^/]+)/([^/]+)/rendering/([^/]+)")
 R2N2_METADATA = "rendering_metadata.txt"
 OBJECT_SUFFIXES = (*MESH_SUFFIXES, ".binvox")
@@ -47,10 +51,12 @@ class ListedObject:
     source_split: Literal["train", "test"] | None = None
     images: tuple[SourceFile, ...] = ()
     """what is brought with it though nothing refers to it: its renderings"""
+    parts: tuple[SourceFile, ...] = ()
+    """of a thing's folder: all its meshes, which together are the object"""
 
 
 def detect_layout(files: Sequence[SourceFile]) -> Layout:
-    """The first of the layouts that any file fits.
+    """The first of the layouts that any file fits; archives are things.
 
     Raises:
         SourceError: if no file fits any.
@@ -62,6 +68,8 @@ def detect_layout(files: Sequence[SourceFile]) -> Layout:
         return "modelnet"
     if any((m := R2N2.fullmatch(key)) and m[3] == R2N2_METADATA for key in keys):
         return "r2n2"
+    if any(_is_archive(key) for key in keys):
+        return "things"
     if any(_is_mesh(key) for key in keys):
         return "classes"
     raise SourceError(f"expected meshes ({', '.join(OBJECT_SUFFIXES)}), found none in {len(files)} files")
@@ -83,6 +91,8 @@ def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObj
         ]
     elif layout == "r2n2":
         listed = _r2n2(files)
+    elif layout == "things":
+        listed = _things(files)
     else:
         listed = _classes(files)
     listed.sort(key=lambda item: item.id)
@@ -152,9 +162,39 @@ def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
     return listed
 
 
+def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
+    folders: dict[str, list[SourceFile]] = {}
+    listed = []
+    for file in files:
+        path = PurePosixPath(file.key)
+        class_name = _category(path.parts[0]) if len(path.parts) > 1 else "unsorted"
+        if len(path.parts) > 2:
+            if path.suffix.lower() == ".stl":
+                folders.setdefault("/".join(path.parts[:2]), []).append(file)
+        elif _is_mesh(file.key) or _is_archive(file.key):
+            up_axis: UpAxis = "z" if path.suffix.lower() in (".stl", ".zip") else "y"
+            listed.append(ListedObject(f"{class_name}/{path.stem}", class_name, file, (file,), up_axis))
+    for folder, parts in folders.items():
+        name, thing = folder.split("/")
+        class_name = _category(name)
+        listed.append(
+            ListedObject(f"{class_name}/{thing}", class_name, parts[0], tuple(parts), "z", parts=tuple(parts))
+        )
+    return listed
+
+
+def _category(folder: str) -> str:
+    """The name on both levels where a folder is named by Thingiverse's id."""
+    return CLASS_OF_CATEGORY.get(folder, folder)
+
+
 def _stem(key: str) -> str:
     return str(PurePosixPath(key).with_suffix(""))
 
 
 def _is_mesh(key: str) -> bool:
     return PurePosixPath(key).suffix.lower() in OBJECT_SUFFIXES
+
+
+def _is_archive(key: str) -> bool:
+    return PurePosixPath(key).suffix.lower() == ".zip"

@@ -3,6 +3,7 @@ import pytest
 from shapeyard.errors import SourceError
 from shapeyard.sources.layouts import detect_layout, group_objects
 from shapeyard.sources.source import SourceFile
+from shapeyard.sources.thingiverse import CATEGORIES, CLASS_OF_CATEGORY
 
 
 def files(*keys: str) -> list[SourceFile]:
@@ -77,3 +78,23 @@ def test_no_meshes() -> None:
 def test_two_objects_of_one_id() -> None:
     with pytest.raises(SourceError, match="expected ids that differ"):
         group_objects(files("bed/train/bed_1.off", "bed/test/bed_1.off"), "modelnet")
+
+
+def test_things() -> None:
+    found = files(
+        "82/wrist/a.STL", "82/wrist/sub/b.stl", "82/wrist/photo.png", "82/band.zip", "toys__dice/d6.stl",
+        "toys__dice/d8.obj",
+        "loose.zip",
+    )  # fmt: skip
+    assert detect_layout(found) == "things"
+    objects = {o.id: o for o in group_objects(found, "things")}
+    assert set(objects) == {
+        "fashion__bracelets/wrist", "fashion__bracelets/band", "toys__dice/d6", "toys__dice/d8", "unsorted/loose",
+    }  # fmt: skip
+    assert [p.key for p in objects["fashion__bracelets/wrist"].parts] == ["82/wrist/a.STL", "82/wrist/sub/b.stl"]
+    assert objects["fashion__bracelets/band"].parts == () and objects["toys__dice/d8"].up_axis == "y"
+
+
+def test_the_categories_of_thingiverse() -> None:
+    assert len(CATEGORIES) == 10 and sum(map(len, CATEGORIES.values())) == 66 == len(CLASS_OF_CATEGORY)
+    assert CATEGORIES["household"]["kitchen_dining"] == 100 and CLASS_OF_CATEGORY["149"] == "toys__accessories"

@@ -1,0 +1,1 @@
+"""Measures a classifier on its test split and puts it on one page."""
