@@ -125,7 +125,7 @@ def test_list_names_every_stage() -> None:
 def test_a_parameter_may_be_the_content_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "cameras.json").write_text('{"world_from_camera": []}', encoding="utf-8")
     assert _name_and_value("--param", f"cameras=@{tmp_path}/cameras.json") == ("cameras", '{"world_from_camera": []}')
-    assert _name_and_value("title=a=b") == ("title", "a=b")
+    assert _name_and_value("--param", "title=a=b") == ("title", "a=b")
     missing = call("run", "reconstruct", "--param", f"cameras=@{tmp_path}/nowhere.json")
     assert missing.returncode == 1
     assert missing.stderr.count("\n") == 1
