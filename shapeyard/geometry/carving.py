@@ -4,8 +4,9 @@ Lines of sight run through small voxels, several along each voxel's side. One is
 small voxel that it passes lies in front of everything; a voxel stays if anything of it stays. There are no edges drawn
 (-aw): a sheet without thickness that lies along the axes is seen past, and lost.
 
-Without -c or -v binvox does both, and a voxel stays for either reason. Nine of ten ModelNet models, which were
-voxelized like that at 24³, come out as they are distributed (IoU 0.99 to 1.00); see benchmarks/voxelization.py.
+Without -c or -v binvox does both; how it combines them is written down nowhere. Here a voxel stays for either reason:
+of what was tried on ten ModelNet models at 24³, that is what came closest to their grids as they are distributed (nine
+at IoU 0.99 to 1.00); see benchmarks/voxelization.py.
 """
 
 from __future__ import annotations
