@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from components.train_classifier.augmentation import Changes, training_batches
 from components.train_classifier.examples import Examples
-from components.train_classifier.model import standardize
+from components.train_classifier.model import fit_discriminant
 from shapeyard.errors import DatasetError
 
 EXAMPLES_AT_ONCE = 256
@@ -76,7 +76,7 @@ def fit(
     Returns:
         The progress, and the seconds of training without validation, of this process alone.
     """
-    standardize(network, train.inputs)
+    fit_discriminant(network, train.inputs, train.labels)
     steps_per_epoch = -(-len(train) // settings.batch_size)
     optimizer = _optimizer(network, settings, steps_per_epoch * settings.epochs)
     step = _training_step(network, optimizer, class_weights(train.labels, network.output_shape[-1], settings.balance),

@@ -27,6 +27,8 @@ UPRIGHT, FLAT = 0.1, 0.95
 """The cosines of a normal to the upright axis: below the first a wall, above the second a floor or ceiling."""
 EDGE_DEGREES = (5.0, 30.0, 75.0, 105.0)
 """Between them an edge is smooth, blunt, or square; below flat, above sharp."""
+EDGE_QUANTILES = (0.1, 0.5, 0.9)
+"""Of the edges by their length, each counting as much as it is long."""
 SMALLEST = 1e-9
 
 
@@ -227,9 +229,14 @@ def _edges(surface: _Surface) -> dict[str, float]:
     places = np.digitize(degrees, EDGE_DEGREES)
     shares = np.bincount(places, lengths, minlength=len(EDGE_DEGREES) + 1) / total
     names = ("flat", "smooth", "blunt", "square", "sharp")
+    order = np.argsort(lengths)
+    summed_lengths = np.cumsum(lengths[order]) / total
+    typical = [lengths[order][min(np.searchsorted(summed_lengths, share), len(order) - 1)] if len(order) else 0.0
+               for share in EDGE_QUANTILES]  # fmt: skip
     return {f"{name}_edges": float(share) for name, share in zip(names, shares, strict=True)} | {
         "hollow_edges": float(lengths[bent & hollow].sum() / max(float(lengths[bent].sum()), SMALLEST)),
         "log_edge_length": np.log(total + 1e-6),
+        **{f"log_edge_{100 * q:.0f}": np.log(v + 1e-3) for q, v in zip(EDGE_QUANTILES, typical, strict=True)},
     }
 
 
