@@ -154,7 +154,7 @@ def test_export_as_deepsdf_reads_it(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {"ball/a.ply": ball(2), "ball/b.ply": ball(3)})
     sample_meshes(source, tmp_path / "sdf", FEW, workers=1)
     done = CliRunner().invoke(shapeyard, ["export", str(tmp_path / "sdf"), str(tmp_path / "out")])
-    assert done.exit_code == 0 and done.output.startswith("2 files in ")
+    assert done.exit_code == 0 and done.output.startswith("2 objects in ")
     sdf = Dataset([tmp_path / "sdf"], "sdf")
     with np.load(tmp_path / "out" / "ball" / "a.npz") as exported:
         assert sorted(exported.files) == ["neg", "pos"]
