@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from components.describe.describe import describe_parts
 from shapeyard.contracts.dataset import unpack_occupancy
@@ -73,7 +73,7 @@ def print_answers(answers: Sequence[dict[str, Any]], as_json: bool, console: Con
     if as_json:
         print(json.dumps(answers, indent=1, ensure_ascii=False))  # noqa: T201
         return
-    table = Table("file", "class", "probability")
+    table = Table(Column("file", overflow="fold"), Column("class", no_wrap=True), Column("probability", no_wrap=True))
     for answer in answers:
         if "error" in answer:
             print(f"shapeyard: {answer['error']}", file=sys.stderr)  # noqa: T201
