@@ -9,9 +9,7 @@ CLASSES ?= chair,table,sofa,shelf,lamp,bed,cup,bottle
 SEED ?= 0
 PRESET ?= small
 # Where torch's CPU build is found. A machine whose pip has a folder of wheels of its own is expected to have it there.
-CPU_WHEELS := https://download.pytorch.org/whl/cpu
-TORCH_INDEX ?= $(if $(PIP_FIND_LINKS),,$(CPU_WHEELS))
-IMAGE_TORCH_INDEX ?= $(if $(wildcard docker/wheels/torch-*.whl),,$(CPU_WHEELS))
+TORCH_INDEX ?= $(if $(PIP_FIND_LINKS),,https://download.pytorch.org/whl/cpu)
 # Two checkouts on one machine must not take down each other's containers.
 export COMPOSE_PROJECT_NAME ?= shapeyard-$(shell pwd | cksum | cut -d' ' -f1)
 # For images: GPU=1 for the GPU builds of torch and TensorFlow, BASE for another base image, REGISTRY to push to.
@@ -23,7 +21,7 @@ BLENDER_LIBRARIES := libgl1 libice6 libsm6 libx11-6 libxext6 libxfixes3 libxi6 l
 CATALOGUE := procedural://?objects=$(OBJECTS)&seed=$(SEED)&classes=$(CLASSES)
 BUCKET := s3://shapeyard/procedural-$(shell printf '%s' '$(CATALOGUE)' | cksum | cut -d' ' -f1)
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
-BUILD := $(BIN)/shapeyard images --torch-index "$(IMAGE_TORCH_INDEX)" $(if $(GPU),--gpu) $(if $(BASE),--base $(BASE)) \
+BUILD := $(BIN)/shapeyard images $(if $(GPU),--gpu) $(if $(BASE),--base $(BASE)) \
   $(if $(REGISTRY),--registry $(REGISTRY))
 ENGINE := docker info >/dev/null 2>&1 || { \
   echo "expected a container engine (Docker) that answers, found none; \`make run\` does the same without one" >&2; exit 1; }

@@ -22,16 +22,17 @@ from shapeyard.errors import RunError, one_line
 
 BUILDKIT_BUILT_IN_BEFORE = 23
 """From this version on Docker's client builds with BuildKit only where its plugin buildx is installed."""
+CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 GPU_LOCKS = {"torch": "torch-cuda", "tensorflow": "tensorflow-cuda"}
 
 
 def build_images(
-    stages: Sequence[str], *, gpu: bool = False, base: str = "", torch_index: str = "", registry: str = ""
+    stages: Sequence[str], *, gpu: bool = False, base: str = "", torch_index: str | None = None, registry: str = ""
 ) -> list[BuiltImage]:
     """Build the images of `stages`; BuildKit decides what has changed.
 
     `gpu`: the GPU builds of torch and TensorFlow. `base`: another base image. `torch_index`: where torch's CPU build is
-    found beside the package index and docker/wheels. `registry`: where to push them, such as localhost:5000.
+    found beside the package index and docker/wheels; by default PyTorch's own, unless docker/wheels has it. `registry`: where to push them, such as localhost:5000.
 
     Raises:
         RunError: without an engine, or if a build or a push fails.
@@ -44,7 +45,7 @@ def build_images(
     for stack in dict.fromkeys(STACK_OF_STAGE[stage] for stage in stages):
         arguments = [f"LOCK={GPU_LOCKS[stack]}"] if gpu and stack in GPU_LOCKS else []
         if stack == "torch":
-            arguments.append(f"TORCH_INDEX={'' if gpu else torch_index}")
+            arguments.append(f"TORCH_INDEX={_torch_index(torch_index, gpu)}")
         given = [word for argument in arguments for word in ("--build-arg", argument)]
         _build([*command, *given, "--file", f"docker/{stack}.Dockerfile", "--tag", _stack_image(stack), "."], stack)
     built = []
@@ -57,6 +58,11 @@ def build_images(
         _build([*command, "--quiet", *tags, "-"], stage, lines)
         built.append(_push(client, stage, name, registry) if registry else _built(client, stage, name))
     return built
+
+
+def _torch_index(given: str | None, gpu: bool) -> str:
+    here = any((ROOT / "docker" / "wheels").glob("torch-*.whl"))
+    return "" if gpu or (given is None and here) else CPU_WHEELS if given is None else given
 
 
 def _build(command: Sequence[str], what: str, dockerfile: str = "") -> None:

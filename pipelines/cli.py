@@ -135,7 +135,7 @@ def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | N
 @click.argument("stages", nargs=-1, metavar="[STAGE]...")
 @click.option("--gpu", is_flag=True, help="With the GPU builds of torch and TensorFlow.")
 @click.option("--base", help="The image to start from.  [default: python:3.11-slim-bookworm]")
-@click.option("--torch-index", help="Where torch's CPU build is found; nothing: in docker/wheels.")
+@click.option("--torch-index", help="Where torch's CPU build is found.  [default: in docker/wheels, or PyTorch's own]")
 @click.option("--registry", help="Where to push the images, such as registry.example.org/team.")
 @click.option("--lock", type=FILE, default=Path("images.lock.yaml"), show_default=True, help="Where the digests go.")
 def images(stages: tuple[str, ...], lock: Path, **settings: Any) -> None:
