@@ -32,7 +32,8 @@ def build_images(
     """Build the images of `stages`; BuildKit decides what has changed.
 
     `gpu`: the GPU builds of torch and TensorFlow. `base`: another base image. `torch_index`: where torch's CPU build is
-    found beside the package index and docker/wheels; by default PyTorch's own, unless docker/wheels has it. `registry`: where to push them, such as localhost:5000.
+    found beside the package index; by default PyTorch's own, unless docker/wheels has it. `registry`: where to push
+    them, such as localhost:5000.
 
     Raises:
         RunError: without an engine, or if a build or a push fails.
@@ -61,8 +62,11 @@ def build_images(
 
 
 def _torch_index(given: str | None, gpu: bool) -> str:
-    here = any((ROOT / "docker" / "wheels").glob("torch-*.whl"))
-    return "" if gpu or (given is None and here) else CPU_WHEELS if given is None else given
+    if gpu:
+        return ""  # PyPI's torch is the GPU build
+    if given is not None:
+        return given
+    return "" if any((ROOT / "docker" / "wheels").glob("torch-*.whl")) else CPU_WHEELS
 
 
 def _build(command: Sequence[str], what: str, dockerfile: str = "") -> None:
