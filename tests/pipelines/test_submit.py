@@ -102,18 +102,18 @@ def as_message(spec: dict[str, Any]) -> pipeline_spec_pb2.PipelineSpec:
 
 
 def test_a_run_is_created(api: KfpApi) -> None:
-    done = submit(
-        "--param", "views=2", "-p", "max_skipped=1", "-p", "classifier_balanced=true", "-p", "title=7", api=api
-    )
+    done = submit("--param", "views=2", "-p", "max_skipped=1", "-p", "classifier_shift=3", "-p", "title=7", api=api)
     assert (done.returncode, done.stderr) == (0, "")
     run = api.run
     assert done.stdout == f"{run['run_id']} {api.endpoint}/#/runs/details/{run['run_id']}\n"
-    assert as_message(run["pipeline_spec"]) == as_message(compile_pipeline("reconstruct")[0])
+    both, expected = run["pipeline_spec"], compile_pipeline("reconstruct")
+    assert as_message(both["pipeline_spec"]) == as_message(expected[0])
+    assert both["platform_spec"] == expected[1]
     wanted = {
         **preset("reconstruct", "small"),
         "views": 2,
         "max_skipped": 1.0,
-        "classifier_balanced": True,
+        "classifier_shift": 3,
         "title": "7",
     }
     given = run["runtime_config"]["parameters"]
@@ -126,8 +126,8 @@ def test_a_run_is_created(api: KfpApi) -> None:
 
 def test_it_takes_the_release_images(api: KfpApi) -> None:
     assert submit(api=api).returncode == 0
-    executors = api.run["pipeline_spec"]["deploymentSpec"]["executors"].values()
-    stages = stages_of([api.run["pipeline_spec"]])
+    spec = api.run["pipeline_spec"]["pipeline_spec"]
+    executors, stages = spec["deploymentSpec"]["executors"].values(), stages_of([spec])
     assert {executor["container"]["image"] for executor in executors} == {image(stage) for stage in stages}
 
 
@@ -138,7 +138,7 @@ def test_it_takes_other_images(api: KfpApi) -> None:
     run = submission.submit("reconstruct", "tiny", {}, endpoint=api.endpoint, image_of_stage=locked)
     assert run.id == api.run["run_id"]
     expected = with_images(compile_pipeline("reconstruct"), locked)
-    assert as_message(api.run["pipeline_spec"]) == as_message(expected[0])
+    assert as_message(api.run["pipeline_spec"]["pipeline_spec"]) == as_message(expected[0])
 
 
 def test_token_namespace_experiment_and_names() -> None:
