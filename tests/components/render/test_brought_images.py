@@ -108,7 +108,7 @@ def test_what_cannot_be_exported_is_refused(draw, tmp_path: Path) -> None:
     long_lens = draw({"a/1": ("b.obj", box, IDENTITY)}, "long", lens_mm=50, distance=3)
     with pytest.raises(DatasetError, match="a/1: expected ShapeNetRendering's lens"):
         export_dataset(long_lens.paths[0], tmp_path / "out")
-    with pytest.raises(DatasetError, match="expected a dataset of kind voxels or renders, got meshes"):
+    with pytest.raises(DatasetError, match="expected a dataset of kind voxels or sdf or renders, got meshes"):
         export_dataset(tmp_path / "long-meshes", tmp_path / "out")
     with DatasetWriter(tmp_path / "away", "renders", "test", {}) as writer:
         arrays = {"rgba": np.zeros((1, 8, 8, 4), np.uint8), "intrinsics": intrinsics(8)}
