@@ -165,7 +165,7 @@ def test_export_as_deepsdf_reads_it(tmp_path: Path) -> None:
         export_sdf(source, tmp_path / "out")
     done = CliRunner().invoke(shapeyard, ["export", str(source), str(tmp_path / "out")])
     assert isinstance(done.exception, DatasetError)
-    assert "expected a dataset of kind sdf or voxels, got meshes" in str(done.exception)
+    assert "expected a dataset of kind voxels or sdf or renders, got meshes" in str(done.exception)
 
 
 def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
