@@ -21,9 +21,8 @@ def fetched_shards(
     `selection` is what `plan` takes. As for every task, each value is one of the pipeline's parameters or a constant.
     """
     planned = plan(**selection)
-    planned.set_caching_options(
-        False
-    )  # a source is always looked at anew; its shards' fingerprints decide what is reused
+    # a source is always looked at anew; its shards' fingerprints decide what is reused
+    planned.set_caching_options(False)
     with dsl.ParallelFor(planned.output) as shard:
         fetched = fetch(shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped)
         ask_for_resources(planned, fetched)
