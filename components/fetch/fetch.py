@@ -104,9 +104,8 @@ def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Sou
     # A grid's frame is in its header, and the images' is that of their cameras: later stages read them.
     if path.suffix.lower() != ".binvox" and not item.listed.images:
         meshes = read_thing(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
-        # Vertices that no face uses must not move the box.
-        corners = np.concatenate([mesh.vertices[np.unique(mesh.faces)] for mesh in meshes])
-        matrix = canonical_from_bounds(corners.min(axis=0), corners.max(axis=0), item.up_axis)
+        corners = np.concatenate([mesh.vertices for mesh in meshes]).T.copy()
+        matrix = canonical_from_bounds(corners.min(axis=1), corners.max(axis=1), item.up_axis)
         canonical = tuple(tuple(float(value) for value in row) for row in matrix)
     uri = f"{selection.source.rstrip('/')}/{item.listed.main.key}"
     return Sample(item.listed.id, item.listed.class_name, item.split, uri, source.license, _sha256(path), "", canonical)

@@ -41,6 +41,7 @@ import shutil
 import tempfile
 import time
 import zipfile
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -236,6 +237,7 @@ class Dataset:
         self.skipped: list[Skipped] = []
         self._folder: dict[str, Path] = {}
         self._open: dict[Path, Any] = {}
+        self._names: dict[Path, list[str]] = {}
         infos = [read_info(path) for path in self.paths]
         self.attributes: dict[str, Any] = infos[0]["attributes"]
         for path, info in zip(self.paths, infos, strict=True):
@@ -284,14 +286,15 @@ class Dataset:
         try:
             if shard not in self._open:
                 self._open[shard] = zipfile.ZipFile(shard)
-            archive = self._open[shard]
-            for name in archive.namelist():
-                if name.startswith(prefix):
-                    target = folder / name[len(prefix) :]
-                    if not target.resolve().is_relative_to(folder.resolve()):
-                        raise DatasetError(f"{shard}: {name} points outside its folder")
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(archive.read(name))
+                self._names[shard] = sorted(self._open[shard].namelist())
+            archive, names = self._open[shard], self._names[shard]
+            # A shard may hold ten thousand samples; "0" is the character after "/".
+            for name in names[bisect_left(names, prefix) : bisect_left(names, f"{sample_id}0")]:
+                target = folder / name[len(prefix) :]
+                if not target.resolve().is_relative_to(folder.resolve()):
+                    raise DatasetError(f"{shard}: {name} points outside its folder")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(name))
         except zipfile.BadZipFile as error:
             raise DatasetError(f"{shard}: not a readable ZIP file: {error}") from error
         return folder / str(self[sample_id].attributes["main"])

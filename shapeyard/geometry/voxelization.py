@@ -196,10 +196,11 @@ def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b
         a, b = (a[1], a[0], a[2]), (b[1], b[0], b[2])
     if b[0] < a[0]:
         a, b = b, a
-    if b[0] == a[0]:
+    first, last = math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0))
+    if b[0] == a[0] or first > last:  # most edges of a fine mesh lie between two pixels' centres
         return
     slope, rise = (b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0])
-    for i in range(math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0)) + 1):
+    for i in range(first, last + 1):
         y = a[1] + (i - a[0]) * slope + 0.5
         z = np.float32(a[2] + (i - a[0]) * rise)
         if -BORDER_TOLERANCE <= y <= size + BORDER_TOLERANCE:
@@ -218,6 +219,8 @@ def _draw_triangle(
 ) -> None:  # fmt: skip
     """All pixels whose centre lies in the triangle, pushed back by its slope; where it passes, if it faces the axis."""
     size = near.shape[0]
+    if _between_pixels(a[0], b[0], c[0]) or _between_pixels(a[1], b[1], c[1]):
+        return
     area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
     if area == 0:
         return
@@ -254,6 +257,12 @@ def _draw_triangle(
                 k = int(z)
                 x, y, z_ = (k, i, j) if axis == 0 else (i, k, j) if axis == 1 else (i, j, k)
                 touched[x // 2, y // 2, z_ // 2] |= 1 << (x % 2 * 4 + y % 2 * 2 + z_ % 2)
+
+
+@compiled
+def _between_pixels(a: float, b: float, c: float) -> bool:
+    """Whether no pixel's centre lies between three coordinates, as is so for most triangles of a fine mesh."""
+    return math.ceil(min(a, b, c) - 2 * PIXEL_TOLERANCE) > max(a, b, c) + 2 * PIXEL_TOLERANCE
 
 
 def whole(
