@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError
 
 from shapeyard.formats.mesh import Mesh
@@ -29,6 +27,7 @@ UPRIGHT, FLAT = 0.1, 0.95
 """The cosines of a normal to the upright axis: below the first a wall, above the second a floor or ceiling."""
 EDGE_DEGREES = (5.0, 30.0, 75.0, 105.0)
 """Between them an edge is smooth, blunt, or square; below flat, above sharp."""
+EDGE_COSINES = tuple(math.cos(math.radians(degrees)) for degrees in EDGE_DEGREES)
 EDGE_QUANTILES = (0.1, 0.5, 0.9)
 """Of the edges by their length, each counting as much as it is long."""
 SMALLEST = 1e-9
@@ -134,13 +133,9 @@ def _topology(surfaces: Sequence[Surface]) -> dict[str, float]:
     shells, genus = 0, 0.0
     edges = shared = 0
     for surface in surfaces:
-        faces, count = surface.faces.astype(np.int32), len(surface.vertices)
-        used = np.count_nonzero(np.bincount(faces.ravel(), minlength=count))
-        links = (np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]]))
-        graph = coo_array((np.ones(len(links[0]), np.int8), links), shape=(count, count))
-        own = int(connected_components(graph, directed=False, return_labels=False)) - (count - used)
+        own, used = _shells(surface.faces, len(surface.vertices))
         shells += own
-        genus += own - (used - surface.edge_count + len(faces)) / 2
+        genus += own - (used - surface.edge_count + len(surface.faces)) / 2
         edges += surface.edge_count
         shared += len(surface.pairs)
     return {
@@ -148,6 +143,35 @@ def _topology(surfaces: Sequence[Surface]) -> dict[str, float]:
         "log_genus": np.sign(genus) * np.log1p(abs(genus)),
         "closed_share": shared / max(edges, 1),
     }
+
+
+@compiled
+def _shells(faces: NDArray[np.int64], count: int) -> tuple[int, int]:
+    """How many parts hang together by their corners, and how many of the `count` vertices have a triangle."""
+    leader = np.full(count, -1, np.int64)
+    shells = used = 0
+    for face in range(len(faces)):
+        for corner in range(3):
+            if leader[faces[face, corner]] < 0:
+                leader[faces[face, corner]] = faces[face, corner]
+                used += 1
+                shells += 1
+        first = _leader(leader, faces[face, 0])
+        for corner in range(1, 3):
+            other = _leader(leader, faces[face, corner])
+            if other != first:
+                leader[other] = first
+                shells -= 1
+    return shells, used
+
+
+@compiled
+def _leader(leader: NDArray[np.int64], vertex: int) -> int:
+    """Follow the links to the vertex that stands for a part, and shorten the way (union by path halving)."""
+    while leader[vertex] != vertex:
+        leader[vertex] = leader[leader[vertex]]
+        vertex = leader[vertex]
+    return vertex
 
 
 def _directions(
@@ -176,18 +200,15 @@ def _directions(
 
 def _edges(surface: Surface) -> dict[str, float]:
     """Shares of the edges' length by the angle between the triangles at them, and of the bent ones' that is hollow."""
-    degrees, lengths, hollow = _bends(surface.vertices, surface.faces, surface.normals, surface.pairs, surface.ends)
+    lengths, shares, hollow = _bends(surface.vertices, surface.faces, surface.normals, surface.pairs, surface.ends)
     total = max(float(lengths.sum()), SMALLEST)
-    bent = degrees > EDGE_DEGREES[0]
-    places = np.digitize(degrees, EDGE_DEGREES)
-    shares = np.bincount(places, lengths, minlength=len(EDGE_DEGREES) + 1) / total
     names = ("flat", "smooth", "blunt", "square", "sharp")
     ordered = np.sort(lengths)
     summed = np.cumsum(ordered) / total
     typical = [ordered[min(np.searchsorted(summed, share), len(ordered) - 1)] if len(ordered) else 0.0
                for share in EDGE_QUANTILES]  # fmt: skip
-    return {f"{name}_edges": float(share) for name, share in zip(names, shares, strict=True)} | {
-        "hollow_edges": float(lengths[bent & hollow].sum() / max(float(lengths[bent].sum()), SMALLEST)),
+    return {f"{name}_edges": float(share / total) for name, share in zip(names, shares, strict=True)} | {
+        "hollow_edges": hollow / max(float(shares[1:].sum()), SMALLEST),
         "log_edge_length": np.log(total + 1e-6),
         **{f"log_edge_{100 * q:.0f}": np.log(v + 1e-3) for q, v in zip(EDGE_QUANTILES, typical, strict=True)},
     }
@@ -197,9 +218,9 @@ def _edges(surface: Surface) -> dict[str, float]:
 def _bends(
     vertices: NDArray[np.float64], faces: NDArray[np.int64], normals: NDArray[np.float64],
     pairs: NDArray[np.int64], ends: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:  # fmt: skip
-    """Of edges (E,2): the angle between their triangles in degrees, their length, whether they are bent inwards."""
-    degrees, lengths, hollow = np.empty(len(pairs)), np.empty(len(pairs)), np.empty(len(pairs), np.bool_)
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:  # fmt: skip
+    """The lengths of edges (E,2); their sums between the angles of `EDGE_DEGREES`; of the bent ones that are hollow."""
+    lengths, sums, hollow = np.empty(len(pairs), np.float64), np.zeros(len(EDGE_COSINES) + 1, np.float64), 0.0
     for edge in range(len(pairs)):
         one, other = pairs[edge, 0], pairs[edge, 1]
         cosine = square = towards = 0.0
@@ -209,10 +230,14 @@ def _bends(
             for corner in range(3):
                 step = vertices[faces[other, corner], axis] - vertices[faces[one, corner], axis]
                 towards += normals[one, axis] * step
-        degrees[edge] = math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
         lengths[edge] = math.sqrt(square)
-        hollow[edge] = towards > 0
-    return degrees, lengths, hollow
+        place = 0
+        while place < len(EDGE_COSINES) and cosine <= EDGE_COSINES[place]:
+            place += 1
+        sums[place] += lengths[edge]
+        if place and towards > 0:
+            hollow += lengths[edge]
+    return lengths, sums, hollow
 
 
 def _outline(occupancy: NDArray[np.bool_]) -> dict[str, float]:

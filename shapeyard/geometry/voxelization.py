@@ -170,12 +170,22 @@ def look(
             a = points[p, across] - 0.5, points[p, along] - 0.5, points[p, axis]
             b = points[q, across] - 0.5, points[q, along] - 0.5, points[q, axis]
             c = points[r, across] - 0.5, points[r, along] - 0.5, points[r, axis]
+            between_rows, between_columns = _between_pixels(a[0], b[0], c[0]), _between_pixels(a[1], b[1], c[1])
+            if between_rows and between_columns:  # as most triangles of a fine mesh lie
+                continue
             if edges:
                 _draw_line(near[axis], far[axis], a, b)
                 _draw_line(near[axis], far[axis], b, c)
                 _draw_line(near[axis], far[axis], a, c)
-            _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
+            if not (between_rows or between_columns):
+                _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
     return near, far, touched
+
+
+@compiled
+def _between_pixels(a: float, b: float, c: float) -> bool:
+    """Whether no pixel's centre lies between three coordinates."""
+    return math.ceil(min(a, b, c) - 2 * PIXEL_TOLERANCE) > max(a, b, c) + 2 * PIXEL_TOLERANCE
 
 
 @compiled
@@ -197,7 +207,7 @@ def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b
     if b[0] < a[0]:
         a, b = b, a
     first, last = math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0))
-    if b[0] == a[0] or first > last:  # most edges of a fine mesh lie between two pixels' centres
+    if b[0] == a[0] or first > last:
         return
     slope, rise = (b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0])
     for i in range(first, last + 1):
@@ -219,8 +229,6 @@ def _draw_triangle(
 ) -> None:  # fmt: skip
     """All pixels whose centre lies in the triangle, pushed back by its slope; where it passes, if it faces the axis."""
     size = near.shape[0]
-    if _between_pixels(a[0], b[0], c[0]) or _between_pixels(a[1], b[1], c[1]):
-        return
     area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
     if area == 0:
         return
@@ -257,12 +265,6 @@ def _draw_triangle(
                 k = int(z)
                 x, y, z_ = (k, i, j) if axis == 0 else (i, k, j) if axis == 1 else (i, j, k)
                 touched[x // 2, y // 2, z_ // 2] |= 1 << (x % 2 * 4 + y % 2 * 2 + z_ % 2)
-
-
-@compiled
-def _between_pixels(a: float, b: float, c: float) -> bool:
-    """Whether no pixel's centre lies between three coordinates, as is so for most triangles of a fine mesh."""
-    return math.ceil(min(a, b, c) - 2 * PIXEL_TOLERANCE) > max(a, b, c) + 2 * PIXEL_TOLERANCE
 
 
 def whole(
