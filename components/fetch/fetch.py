@@ -17,6 +17,7 @@ from shapeyard.errors import FormatError, MeshError, SourceError, require
 from shapeyard.formats.references import referenced_files
 from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
+from shapeyard.in_order import in_order
 from shapeyard.sources.selection import SelectedObject, Selection, fingerprint, objects_of_shard, select_objects
 from shapeyard.sources.source import Source, SourceFile, open_source
 
@@ -57,13 +58,13 @@ def fetch_shard(
     ):
         folders = [Path(scratch) / str(number) for number in range(len(objects))]
 
-        def bring(item: SelectedObject, folder: Path) -> str | Exception:
+        def bring(number: int) -> str | Exception:
             try:
-                return _download(source, files, item, folder, limits)
+                return _download(source, files, objects[number], folders[number], limits)
             except MeshError as error:
                 return error
 
-        brought = pool.map(bring, objects, folders)
+        brought = in_order(pool, bring, range(len(objects)), 2 * DOWNLOADS)
         for item, folder, main in track(zip(objects, folders, brought, strict=True), len(objects), "objects"):
             try:
                 if isinstance(main, Exception):
