@@ -205,7 +205,7 @@ def _edges(surface: Surface) -> dict[str, float]:
     names = ("flat", "smooth", "blunt", "square", "sharp")
     ordered = np.sort(lengths)
     summed = np.cumsum(ordered) / total
-    typical = [ordered[min(np.searchsorted(summed, share), len(ordered) - 1)] if len(ordered) else 0.0
+    typical = [ordered[min(int(np.searchsorted(summed, share)), len(ordered) - 1)] if len(ordered) else 0.0
                for share in EDGE_QUANTILES]  # fmt: skip
     return {f"{name}_edges": float(share / total) for name, share in zip(names, shares, strict=True)} | {
         "hollow_edges": hollow / max(float(shares[1:].sum()), SMALLEST),
