@@ -17,8 +17,9 @@ from scipy.spatial import ConvexHull, QhullError
 
 from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.frames import canonical_from_bounds, transform
+from shapeyard.geometry.projected_triangles import compiled
 from shapeyard.geometry.surfaces import Surface, surface_of
-from shapeyard.geometry.voxelization import compiled, solid_occupancy
+from shapeyard.geometry.voxelization import solid_occupancy
 
 LAYERS = 8
 """Of the profile along the upright axis."""

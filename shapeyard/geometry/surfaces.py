@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.formats.mesh import Mesh
-from shapeyard.geometry.voxelization import compiled
+from shapeyard.geometry.projected_triangles import compiled
 
 
 class Surface(NamedTuple):
