@@ -1,0 +1,80 @@
+"""The gradients of one batch: the generator's loss, and the critic's beside it.
+
+The generator's loss needs the critic's gradient by the shape that was made, the critic's own loss its gradient by the
+weights, both at the same shape and the same weights. So the made shape goes through the critic once for both.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from components.train_recgan.model import Discriminator, Generator, gradient_penalty, occupancy_loss
+
+
+class Weights(NamedTuple):
+    """Of the parts of both losses; the defaults are those of the paper and its code."""
+
+    occupied: float = 0.85
+    """of occupied voxels in the cross entropy; empty ones have the rest"""
+    floor: float = 0.01
+    """the least probability in the cross entropy"""
+    adversarial: float = 0.2
+    """of the critic's score in the generator's loss; the cross entropy has the rest"""
+    penalty: float = 10.0
+    """of the gradient penalty in the critic's loss"""
+
+
+class Losses(NamedTuple):
+    """What a batch cost, on its device."""
+
+    entropy: Tensor
+    """(), the cross entropy"""
+    advantage: Tensor | None
+    """(), how much higher the critic scores true shapes than made ones; None without a critic"""
+
+
+def add_gradients(
+    generator: Generator,
+    critic: Discriminator | None,
+    grids: Tensor,
+    shapes: Tensor,
+    mix: Tensor | None,
+    weights: Weights,
+    share: float = 1.0,
+    precision: torch.dtype = torch.float32,
+) -> Losses:
+    """Add the gradients of both losses to what the parameters of both networks have.
+
+    Args:
+        generator: the network to train.
+        critic: None for the cross entropy alone.
+        grids: (B,R,R,R) of 0 and 1.
+        shapes: (B,4R,4R,4R) of 0 and 1.
+        mix: see `gradient_penalty`; None without a critic.
+        weights: of the losses' parts.
+        share: what both losses are multiplied by, for a batch in parts: the share of this part.
+        precision: of convolutions and products.
+    """
+    grids, shapes = grids.float(), shapes.float()
+    reduced = torch.autocast(grids.device.type, precision, enabled=precision != torch.float32)
+    with reduced:
+        logits = generator(grids).float()
+    entropy = occupancy_loss(logits, shapes, weights.occupied, weights.floor)
+    if critic is None or mix is None:
+        (share * entropy).backward()  # type: ignore[no-untyped-call]
+        return Losses(entropy.detach(), None)
+    made = logits.sigmoid()
+    seen = made.detach().requires_grad_()
+    with reduced:
+        score = critic(grids, seen).mean()
+        advantage = critic(grids, shapes).mean() - score
+        unsteady = gradient_penalty(critic, grids, shapes, made.detach(), mix)
+    (share * (weights.penalty * unsteady - advantage)).backward()
+    assert seen.grad is not None  # = share · the gradient of the score
+    torch.autograd.backward(
+        [(1 - weights.adversarial) * share * entropy, made], [None, -weights.adversarial * seen.grad]
+    )
+    return Losses(entropy.detach(), advantage.detach())
