@@ -36,6 +36,9 @@ def train_recgan(
     views_per_object: int = 0,
     cache_megabytes: int = 2000,
     validate_every: int = 2000,
+    patience: int = 0,
+    checkpoints: str = "",
+    checkpoint_minutes: float = 10.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -69,6 +72,9 @@ def train_recgan(
         views_per_object: Views of a val or test sample that are validated and reconstructed; 0 for all.
         cache_megabytes: Training pairs that take no more, at a bit a voxel, stay in memory once made.
         validate_every: Steps from one validation to the next.
+        patience: Validations without a better one after which the training ends; 0 for never.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to go on after an interruption; empty for none.
+        checkpoint_minutes: From one checkpoint to the next.
         seed: Of the first weights and of the order.
         workers: Threads; 0 for all cores.
     """
@@ -84,6 +90,7 @@ def train_recgan(
             recompute=recompute, learning_rate=learning_rate, critic_learning_rate=critic_learning_rate,
             occupied_weight=occupied_weight, floor=floor, adversarial=adversarial, critic=critic,
             critic_start=critic_start, penalty=penalty, mirror=mirror, views_per_object=views_per_object,
-            cache_megabytes=cache_megabytes, validate_every=validate_every, seed=seed, workers=workers,
+            cache_megabytes=cache_megabytes, validate_every=validate_every, patience=patience,
+            checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, seed=seed, workers=workers,
         )  # fmt: skip
         log_metrics(metrics, figures)

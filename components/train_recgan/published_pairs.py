@@ -8,7 +8,7 @@ views of an object lie to one another.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,13 @@ def published_pairs(folder: str | Path, resolution: int) -> dict[Split, Publishe
         split: PublishedPairs([file for file in files if split_of(file) == split], resolution)
         for split in ("train", "val", "test")
     }
+
+
+def fingerprint_of_pairs(splits: Mapping[Split, PublishedPairs]) -> str:
+    """A hash of the files' names and sizes."""
+    files = [path for source in splits.values() for file in source.files for path in (file.surface, file.shape)]
+    listing = [f"{path.parent.parent.name}/{path.parent.name}/{path.name} {path.stat().st_size}" for path in files]
+    return hashlib.sha256("\n".join(listing).encode()).hexdigest()
 
 
 def split_of(file: PairFiles) -> Split:

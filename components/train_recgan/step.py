@@ -28,7 +28,7 @@ class Weights(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What a batch cost, on its device."""
+    """What a batch, or a part of one, cost: multiplied by its share, on its device."""
 
     entropy: Tensor
     """(), the cross entropy"""
@@ -41,7 +41,7 @@ def add_gradients(
     critic: Discriminator | None,
     grids: Tensor,
     shapes: Tensor,
-    mix: Tensor | None,
+    mix: Tensor,
     weights: Weights,
     share: float = 1.0,
     precision: torch.dtype = torch.float32,
@@ -53,7 +53,7 @@ def add_gradients(
         critic: None for the cross entropy alone.
         grids: (B,R,R,R) of 0 and 1.
         shapes: (B,4R,4R,4R) of 0 and 1.
-        mix: see `gradient_penalty`; None without a critic.
+        mix: see `gradient_penalty`; unused without a critic.
         weights: of the losses' parts.
         share: what both losses are multiplied by, for a batch in parts: the share of this part.
         precision: of convolutions and products.
@@ -63,9 +63,9 @@ def add_gradients(
     with reduced:
         logits = generator(grids).float()
     entropy = occupancy_loss(logits, shapes, weights.occupied, weights.floor)
-    if critic is None or mix is None:
+    if critic is None:
         (share * entropy).backward()  # type: ignore[no-untyped-call]
-        return Losses(entropy.detach(), None)
+        return Losses(share * entropy.detach(), None)
     made = logits.sigmoid()
     seen = made.detach().requires_grad_()
     with reduced:
@@ -77,4 +77,4 @@ def add_gradients(
     torch.autograd.backward(
         [(1 - weights.adversarial) * share * entropy, made], [None, -weights.adversarial * seen.grad]
     )
-    return Losses(entropy.detach(), advantage.detach())
+    return Losses(share * entropy.detach(), share * advantage.detach())

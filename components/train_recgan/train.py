@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,26 +9,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
+from components.ranks import on_every_gpu
 from components.train_recgan.model import CRITICS, Discriminator, Generator, halvings, mix_size
 from components.train_recgan.pairs import DEPTH_SOURCES, FRAMING, LiftedViews, Pairs
-from components.train_recgan.published_pairs import published_pairs
+from components.train_recgan.published_pairs import fingerprint_of_pairs, published_pairs
 from components.train_recgan.reconstruct import (
-    Agreement,
     Shown,
     agreement,
     shown_pairs,
     shown_views,
     write_reconstructions,
 )
-from components.train_recgan.step import Losses, Weights, add_gradients
+from components.train_recgan.step import Weights, add_gradients
+from components.training import Training
 from shapeyard.contracts.dataset import Dataset, Skipped
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.contracts.progress import report
 from shapeyard.errors import DatasetError, require
 from shapeyard.formats import recgan_pairs
-from shapeyard.training import cores, cosine_rate
+from shapeyard.training import Draw, cosine_rate
 
 DEFAULT_THRESHOLD = 0.5  # where there is no val to choose it on
 WARMUP_STEPS = 50  # Adam's first steps are as large as its rate, whatever the gradient
@@ -50,8 +48,11 @@ class Data(NamedTuple):
     framing: str
     place: str
     """for messages"""
+    fingerprint: str
+    """a hash of all that the training reads"""
 
 
+@on_every_gpu
 def train_recgan(
     renders: Sequence[str | Path],
     depths: str | Path | None,
@@ -80,6 +81,9 @@ def train_recgan(
     views_per_object: int = 0,
     cache_megabytes: int = 2000,
     validate_every: int = 2000,
+    patience: int = 0,
+    checkpoints: str = "",
+    checkpoint_minutes: float = 10.0,
     seed: int = 0,
     workers: int = 0,
 ) -> dict[str, Any]:
@@ -116,6 +120,9 @@ def train_recgan(
         views_per_object: views of a val or test sample that are validated and reconstructed; 0 for all.
         cache_megabytes: training pairs that take no more are kept once made.
         validate_every: steps from one validation to the next.
+        patience: validations without a better one after which the training ends; 0 for never.
+        checkpoints: folder or s3://bucket/prefix for what is needed to go on after an interruption; empty for none.
+        checkpoint_minutes: from one checkpoint to the next.
         seed: of the first weights, of the order and of the mirroring.
         workers: threads; 0 for all cores.
 
@@ -124,136 +131,121 @@ def train_recgan(
 
     Raises:
         ParameterError: for a parameter out of range.
+        TrainingError: if it diverges, or is told to end.
         DatasetError: for datasets that cannot be read, or without a visible object in the training split.
         FormatError: for pairs that are missing or cannot be read.
     """
-    whole = {"width": width, "bottleneck": bottleneck, "steps": steps, "batch_size": batch_size}
-    for name, value in {**whole, "accumulate": accumulate, "validate_every": validate_every}.items():
-        require(value >= 1, f"expected {name} of at least 1, got {value}")
-    fits = batch_size % accumulate == 0
-    require(fits, f"expected a batch_size that {accumulate} parts share evenly, got {batch_size}")
-    require(min(learning_rate, critic_learning_rate) > 0, "expected learning rates above 0")
-    require(0 < occupied_weight < 1, f"expected occupied_weight between 0 and 1, got {occupied_weight}")
-    for name, share in {"adversarial": adversarial, "floor": floor}.items():
-        require(0 <= share < 1, f"expected {name} from 0 to below 1, got {share}")
-    atleast = {"critic_start": critic_start, "penalty": penalty, "views_per_object": views_per_object, "seed": seed}
-    for name, least in {**atleast, "cache_megabytes": cache_megabytes}.items():
-        require(least >= 0, f"expected {name} of at least 0, got {least}")
-    require(depth_source in DEPTH_SOURCES, f"expected depth_source {', '.join(DEPTH_SOURCES)}, got {depth_source}")
-    require(critic in CRITICS, f"expected a critic of the form {' or '.join(CRITICS)}, got {critic}")
-    halvings(input_resolution)
-    torch.set_num_threads(cores(workers))
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = torch.bfloat16 if device.type == "cuda" else torch.float32
-
+    learned_by = {
+        "depth_source": depth_source, "input_resolution": input_resolution, "width": width, "bottleneck": bottleneck,
+        "accumulate": accumulate, "learning_rate": learning_rate, "critic_learning_rate": critic_learning_rate,
+        "occupied_weight": occupied_weight, "floor": floor, "adversarial": adversarial, "critic": critic,
+        "critic_start": critic_start, "penalty": penalty, "mirror": mirror, "views_per_object": views_per_object,
+        "validate_every": validate_every,
+    }  # fmt: skip
+    _check(**learned_by)
+    require(cache_megabytes >= 0, f"expected cache_megabytes of at least 0, got {cache_megabytes}")
     if pairs:
         data = _published(pairs, input_resolution, cache_megabytes)
     else:
         require(depths is not None, "expected renders, depths and voxels, or pairs")
         inputs = Dataset(renders, "renders"), Dataset([depths or ""], "depths"), Dataset(voxels, "voxels")
-        data = _views(*inputs, depth_source, input_resolution, views_per_object, cache_megabytes, device)
+        data = _views(*inputs, depth_source, input_resolution, views_per_object, cache_megabytes)
     if not len(data.train):
         raise DatasetError(f"{data.place}: expected visible objects in the training split, found none")
+    training = Training(
+        "train_recgan", steps, batch_size, seed=seed, workers=workers, patience=patience, checkpoints=checkpoints,
+        checkpoint_minutes=checkpoint_minutes, belongs_to={"data": data.fingerprint, **learned_by},
+    )  # fmt: skip
+    share = batch_size // training.ranks
+    require(accumulate <= share, f"expected accumulate of at most the {share} views of a batch, got {accumulate}")
     some = np.random.default_rng(seed).permutation(len(data.val))[:VALIDATION_VIEWS].tolist()
 
-    generator = Generator(input_resolution, width, bottleneck, recompute).to(device)
-    judge = Discriminator(input_resolution, width, critic, recompute).to(device) if adversarial else None
-    networks: list[torch.nn.Module] = [generator] if judge is None else [generator, judge]
-    for network in networks:
-        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # the stubs lack it
-    size = {"input_resolution": input_resolution, "width": width, "bottleneck": bottleneck}
-    folder = start_model(model, {"network": "recgan", **size, "framing": data.framing})
-    warmup = min(WARMUP_STEPS, steps // 5)
+    generator = training.place(Generator(input_resolution, width, bottleneck, recompute), torch.channels_last_3d)
+    judge = training.place(Discriminator(input_resolution, width, critic, recompute), torch.channels_last_3d)
     optimizer = torch.optim.Adam(generator.parameters(), lr=learning_rate)
-    judge_optimizer = torch.optim.Adam(judge.parameters(), lr=critic_learning_rate) if judge else None
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_rate(step, steps, warmup))
+    judge_optimizer = torch.optim.Adam(judge.parameters(), lr=critic_learning_rate)
+    size = {"input_resolution": input_resolution, "width": width, "bottleneck": bottleneck}
+    folder = (
+        Path(model) if training.rank else start_model(model, {"network": "recgan", **size, "framing": data.framing})
+    )
+    kept = {"generator": generator, "critic": judge, "optimizer": optimizer, "critic_optimizer": judge_optimizer}
+    training.resume(kept if adversarial else {name: kept[name] for name in ("generator", "optimizer")}, folder / "logs")
     weights = Weights(occupied_weight, floor, adversarial, penalty)
-    best, best_step, best_weights = Agreement(-1.0, DEFAULT_THRESHOLD), steps, generator.state_dict()
-    history: list[dict[str, float]] = []
-    sums: list[Losses] = []
-    started, validating = time.monotonic(), 0.0
-    for step in range(1, steps + 1):
-        grids, shapes = (x.to(device) for x in batch_of_step(data.train, seed, step, batch_size, mirror))
-        contested = judge if step > critic_start else None
-        mix = None if contested is None else mix_of_step(seed, step, critic, shapes)
+    precision = torch.bfloat16 if training.half else torch.float32
+    warmup = min(WARMUP_STEPS, steps // 5)
+
+    def examples(draw: Draw) -> tuple[torch.Tensor, ...]:
+        return data.train.batch(draw.indices, np.array([mirror and rng.random() < 0.5 for rng in draw.rngs]))
+
+    for step, (grids, shapes) in training.batches(examples, len(data.train)):
+        contested = bool(adversarial) and step > critic_start
+        mix = torch.rand(mix_size(critic, shapes), device=shapes.device)  # seeded for each step
         optimizer.zero_grad()
-        if judge_optimizer:
-            judge_optimizer.zero_grad()
-        for part in range(accumulate):
-            rows = slice(part * batch_size // accumulate, (part + 1) * batch_size // accumulate)
-            sums.append(
-                add_gradients(
-                    generator, contested, grids[rows], shapes[rows], None if mix is None else mix[rows], weights,
-                    1 / accumulate, precision,
-                )
-            )  # fmt: skip
-        optimizer.step()
-        schedule.step()
-        if judge_optimizer and contested is not None:
-            judge_optimizer.step()
-        entropy = sums[-1].entropy.item()
-        require(np.isfinite(entropy), f"the loss is no longer finite at step {step}: lower learning_rate")
-        report(step, steps, f"loss {entropy:.4f}" + (f", val IoU {best.iou:.3f}" if best.iou >= 0 else ""))
-        if step % validate_every == 0 or step == steps:
-            row = {"step": step, "train_loss": _mean([losses.entropy for losses in sums])}
-            if advantages := [losses.advantage for losses in sums if losses.advantage is not None]:
-                row["critic_advantage"] = _mean(advantages)
-            sums.clear()
-            pause = time.monotonic()
+        judge_optimizer.zero_grad()
+        parts = [
+            add_gradients(generator, judge if contested else None, *part, weights, len(part[0]) / share, precision)
+            for part in zip(*(torch.tensor_split(whole, accumulate) for whole in (grids, shapes, mix)), strict=True)
+        ]
+        entropy = torch.stack([losses.entropy for losses in parts]).sum()
+        training.note(
+            train_loss=training.descend(optimizer, entropy, learning_rate * cosine_rate(step - 1, steps, warmup))
+        )
+        if contested:
+            advantage = torch.stack([losses.advantage for losses in parts]).sum()
+            training.note(critic_advantage=training.descend(judge_optimizer, advantage))
+        best = training.progress.best_score
+        report(step, steps, f"loss {entropy.item():.4f}" + (f", val IoU {best:.3f}" if best >= 0 else ""))
+        if training.due(step, validate_every):
+            row = training.means()
             if some:
                 reached = agreement(generator, data.val, some, batch_size, precision)
                 row |= {"val_iou": reached.iou, "threshold": reached.threshold}
-                if reached.iou > best.iou:
-                    best, best_step, best_weights = reached, step, copy.deepcopy(generator.state_dict())
-            validating += time.monotonic() - pause
-            history.append(row)
-    seconds = time.monotonic() - started
+            training.record(step, row, row.get("val_iou"))
+    training.keep_best()
+    if training.rank:
+        return {}
 
-    generator.load_state_dict(best_weights)
-    if some:
-        best = agreement(generator, data.val, range(len(data.val)), batch_size, precision)
+    every = agreement(generator, data.val, range(len(data.val)), batch_size, precision)
+    threshold = every.threshold if every.views else DEFAULT_THRESHOLD
     save_file(
         {name: value.contiguous() for name, value in generator.state_dict().items()}, folder / "model.safetensors"
     )
     made_with = {**size, "framing": data.framing, "steps": steps, "batch_size": batch_size, "seed": seed}
     write_reconstructions(
-        generator, data.shown, data.shown_count, reconstructions, best.threshold, batch_size, precision, made_with,
+        generator, data.shown, data.shown_count, reconstructions, threshold, batch_size, precision, made_with,
         data.skipped,
     )  # fmt: skip
     metrics: dict[str, Any] = {
-        **({"val_iou": best.iou} if best.views else {}),
-        "threshold": best.threshold,
-        "validated_on": best.views,
-        **_test_figures(generator, data, best.threshold, batch_size, precision),
+        **({"val_iou": every.iou} if every.views else {}),
+        "threshold": threshold,
+        "validated_on": every.views,
+        **_test_figures(generator, data, threshold, batch_size, precision),
         "framing": data.framing,
-        "kept_step": best_step,
-        "steps": steps,
         "pairs": len(data.train),
         "parameters": sum(p.numel() for p in generator.parameters()),
-        "critic_parameters": sum(p.numel() for p in judge.parameters()) if judge and critic_start < steps else 0,
-        "seconds": round(seconds, 2),
-        "samples_per_second": round(steps * batch_size / (seconds - validating), 2),
-        "device": device.type,
+        "critic_parameters": sum(p.numel() for p in judge.parameters()) if adversarial and critic_start < steps else 0,
+        **training.figures(),
     }
-    finish_model(folder, history, metrics)
+    finish_model(folder, training.progress.history, metrics)
+    training.forget()
     return metrics
 
 
-def batch_of_step(pairs: Pairs, seed: int, step: int, batch_size: int, mirror: bool) -> tuple[Tensor, Tensor]:
-    """The batch that a step learns from, see `Pairs.batch`: a function of the seed and the step alone."""
-    places = np.arange((step - 1) * batch_size, step * batch_size)
-    epochs = np.arange(places[0] // len(pairs), places[-1] // len(pairs) + 1)
-    order = np.concatenate([np.random.default_rng([seed, 0, epoch]).permutation(len(pairs)) for epoch in epochs])
-    indices = order[places - epochs[0] * len(pairs)]
-    return pairs.batch(indices, mirror & (np.random.default_rng([seed, 1, step]).random(batch_size) < 0.5))
-
-
-def mix_of_step(seed: int, step: int, form: str, shapes: Tensor) -> Tensor:
-    """How true and made shapes are mixed for the penalty in a step, see `gradient_penalty`; of seed and step alone."""
-    generator = torch.Generator(shapes.device).manual_seed(int(np.random.default_rng([seed, 2, step]).integers(2**62)))
-    return torch.rand(mix_size(form, shapes), generator=generator, device=shapes.device)
+def _check(input_resolution: int, depth_source: str, critic: str, **values: float) -> None:
+    """Raise `ParameterError` for what is out of its range."""
+    halvings(input_resolution)
+    require(depth_source in DEPTH_SOURCES, f"expected depth_source {', '.join(DEPTH_SOURCES)}, got {depth_source}")
+    require(critic in CRITICS, f"expected a critic of the form {' or '.join(CRITICS)}, got {critic}")
+    for name in ("width", "bottleneck", "accumulate", "validate_every"):
+        require(values[name] >= 1, f"expected {name} of at least 1, got {values[name]}")
+    for name in ("critic_start", "penalty", "views_per_object"):
+        require(values[name] >= 0, f"expected {name} of at least 0, got {values[name]}")
+    for name in ("learning_rate", "critic_learning_rate"):
+        require(values[name] > 0, f"expected {name} above 0, got {values[name]}")
+    for name in ("adversarial", "floor"):
+        require(0 <= values[name] < 1, f"expected {name} from 0 to below 1, got {values[name]}")
+    weight = values["occupied_weight"]
+    require(0 < weight < 1, f"expected occupied_weight between 0 and 1, got {weight}")
 
 
 def _views(
@@ -264,16 +256,17 @@ def _views(
     resolution: int,
     views_per_object: int,
     cache_megabytes: int,
-    device: torch.device,
 ) -> Data:
     """Views of the datasets."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = {"predicted": [depths], "true": [renders], "both": [renders, depths]}[depth_source]
     train = LiftedViews(renders, chosen, voxels, renders.of_split("train"), resolution, device=device)
     val = LiftedViews(renders, [depths], voxels, renders.of_split("val"), resolution, views_per_object, device)
     shown = shown_views(renders, depths, resolution, views_per_object)
     count = sum(sample.split != "train" for sample in renders.samples)
+    fingerprint = " ".join(dataset.fingerprint for dataset in (renders, depths, voxels))
     kept = Pairs(train, cache_megabytes), Pairs(val, cache_megabytes)
-    return Data(*kept, None, shown, count, renders.skipped, FRAMING, str(renders.paths[0]))
+    return Data(*kept, None, shown, count, renders.skipped, FRAMING, str(renders.paths[0]), fingerprint)
 
 
 def _published(folder: str | Path, resolution: int, cache_megabytes: int) -> Data:
@@ -283,8 +276,9 @@ def _published(folder: str | Path, resolution: int, cache_megabytes: int) -> Dat
     kept = {name: Pairs(source, cache_megabytes) for name, source in splits.items()}
     count = sum(len(source.objects) for source in held_out)
     return Data(
-        kept["train"], kept["val"], kept["test"], shown_pairs(held_out), count, (), recgan_pairs.FRAMING, str(folder)
-    )
+        kept["train"], kept["val"], kept["test"], shown_pairs(held_out), count, (), recgan_pairs.FRAMING, str(folder),
+        fingerprint_of_pairs(splits),
+    )  # fmt: skip
 
 
 def _test_figures(
@@ -295,7 +289,3 @@ def _test_figures(
         return {}
     reached = agreement(generator, data.test, range(len(data.test)), batch_size, precision, np.array([threshold]))
     return {"test_iou": reached.iou, "tested_on": reached.views}
-
-
-def _mean(values: Sequence[Tensor]) -> float:
-    return float(torch.stack(list(values)).mean())

@@ -184,6 +184,6 @@ def test_overfit() -> None:
     losses = []
     for _ in range(40):
         optimizer.zero_grad()
-        losses.append(add_gradients(generator, None, view, shape, None, Weights(floor=0.0)).entropy.item())
+        losses.append(add_gradients(generator, None, view, shape, shape, Weights(floor=0.0)).entropy.item())
         optimizer.step()
     assert losses[-1] < 0.6 * losses[0]
