@@ -32,16 +32,30 @@ class Losses(NamedTuple):
 
     entropy: Tensor
     """(), the cross entropy"""
-    advantage: Tensor | None
-    """(), how much higher the critic scores true shapes than made ones; None without a critic"""
+    advantage: Tensor
+    """(), how much higher the critic scores true shapes than made ones; 0 without a critic"""
+
+
+class Part(NamedTuple):
+    """Of a batch, or a whole one."""
+
+    grids: Tensor
+    """(B,R,R,R) of 0 and 1"""
+    shapes: Tensor
+    """(B,4R,4R,4R) of 0 and 1"""
+    mix: Tensor
+    """of true and made shapes, see `gradient_penalty`"""
+
+
+def in_parts(batch: Part, count: int) -> list[Part]:
+    """A batch in parts, of one size if it can be divided so."""
+    return [Part(*part) for part in zip(*(torch.tensor_split(whole, count) for whole in batch), strict=True)]
 
 
 def add_gradients(
     generator: Generator,
     critic: Discriminator | None,
-    grids: Tensor,
-    shapes: Tensor,
-    mix: Tensor,
+    batch: Part,
     weights: Weights,
     share: float = 1.0,
     precision: torch.dtype = torch.float32,
@@ -51,21 +65,19 @@ def add_gradients(
     Args:
         generator: the network to train.
         critic: None for the cross entropy alone.
-        grids: (B,R,R,R) of 0 and 1.
-        shapes: (B,4R,4R,4R) of 0 and 1.
-        mix: see `gradient_penalty`; unused without a critic.
+        batch: what to learn from; the mix is unused without a critic.
         weights: of the losses' parts.
         share: what both losses are multiplied by, for a batch in parts: the share of this part.
         precision: of convolutions and products.
     """
-    grids, shapes = grids.float(), shapes.float()
+    grids, shapes, mix = batch.grids.float(), batch.shapes.float(), batch.mix
     reduced = torch.autocast(grids.device.type, precision, enabled=precision != torch.float32)
     with reduced:
         logits = generator(grids).float()
     entropy = occupancy_loss(logits, shapes, weights.occupied, weights.floor)
     if critic is None:
         (share * entropy).backward()  # type: ignore[no-untyped-call]
-        return Losses(share * entropy.detach(), None)
+        return Losses(share * entropy.detach(), entropy.new_zeros(()))
     made = logits.sigmoid()
     seen = made.detach().requires_grad_()
     with reduced:

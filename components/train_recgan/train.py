@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from components.checkpoints import Kept
 from components.ranks import on_every_gpu
 from components.train_recgan.model import CRITICS, Discriminator, Generator, halvings, mix_size
 from components.train_recgan.pairs import DEPTH_SOURCES, FRAMING, LiftedViews, Pairs
@@ -21,7 +22,7 @@ from components.train_recgan.reconstruct import (
     shown_views,
     write_reconstructions,
 )
-from components.train_recgan.step import Weights, add_gradients
+from components.train_recgan.step import Part, Weights, add_gradients, in_parts
 from components.training import Training
 from shapeyard.contracts.dataset import Dataset, Skipped
 from shapeyard.contracts.model import finish_model, start_model
@@ -135,7 +136,7 @@ def train_recgan(
         DatasetError: for datasets that cannot be read, or without a visible object in the training split.
         FormatError: for pairs that are missing or cannot be read.
     """
-    learned_by = {
+    learned_by: dict[str, Any] = {
         "depth_source": depth_source, "input_resolution": input_resolution, "width": width, "bottleneck": bottleneck,
         "accumulate": accumulate, "learning_rate": learning_rate, "critic_learning_rate": critic_learning_rate,
         "occupied_weight": occupied_weight, "floor": floor, "adversarial": adversarial, "critic": critic,
@@ -168,8 +169,10 @@ def train_recgan(
     folder = (
         Path(model) if training.rank else start_model(model, {"network": "recgan", **size, "framing": data.framing})
     )
-    kept = {"generator": generator, "critic": judge, "optimizer": optimizer, "critic_optimizer": judge_optimizer}
-    training.resume(kept if adversarial else {name: kept[name] for name in ("generator", "optimizer")}, folder / "logs")
+    kept: dict[str, Kept] = {"generator": generator, "optimizer": optimizer}
+    if adversarial:
+        kept |= {"critic": judge, "critic_optimizer": judge_optimizer}
+    training.resume(kept, folder / "logs")
     weights = Weights(occupied_weight, floor, adversarial, penalty)
     precision = torch.bfloat16 if training.half else torch.float32
     warmup = min(WARMUP_STEPS, steps // 5)
@@ -183,8 +186,8 @@ def train_recgan(
         optimizer.zero_grad()
         judge_optimizer.zero_grad()
         parts = [
-            add_gradients(generator, judge if contested else None, *part, weights, len(part[0]) / share, precision)
-            for part in zip(*(torch.tensor_split(whole, accumulate) for whole in (grids, shapes, mix)), strict=True)
+            add_gradients(generator, judge if contested else None, part, weights, len(part.grids) / share, precision)
+            for part in in_parts(Part(grids, shapes, mix), accumulate)
         ]
         entropy = torch.stack([losses.entropy for losses in parts]).sum()
         training.note(

@@ -16,7 +16,7 @@ from components.train_recgan.model import (
     mix_size,
     occupancy_loss,
 )
-from components.train_recgan.step import Weights, add_gradients
+from components.train_recgan.step import Part, Weights, add_gradients, in_parts
 from shapeyard.errors import ParameterError
 
 
@@ -153,10 +153,9 @@ def test_gradients_are_those_of_the_two_losses() -> None:
         *torch.autograd.grad(loss, list(generator.parameters())),
         *torch.autograd.grad(critics, list(critic.parameters())),
     ]
-    losses = add_gradients(generator, critic, grids, shapes, mix, weights)
+    losses = add_gradients(generator, critic, Part(grids, shapes, mix), weights)
     torch.testing.assert_close(gradients(generator, critic), expected, rtol=1e-4, atol=1e-6)
     assert losses.entropy.item() == pytest.approx(entropy.item())
-    assert losses.advantage is not None
     assert losses.advantage.item() == pytest.approx(
         (critic(grids, shapes) - critic(grids, made)).mean().item(), abs=1e-6
     )
@@ -165,12 +164,11 @@ def test_gradients_are_those_of_the_two_losses() -> None:
 @pytest.mark.parametrize("change", ["recompute", "parts"])
 def test_less_memory_gives_the_same_gradients(change: str) -> None:
     generator, critic, grids, shapes, mix = networks()
-    add_gradients(generator, critic, grids, shapes, mix, Weights())
+    add_gradients(generator, critic, Part(grids, shapes, mix), Weights())
     expected = gradients(generator, critic)
     generator, critic, *batch = networks(recompute=change == "recompute")
-    parts = 2 if change == "parts" else 1
-    for grids, shapes, mix in zip(*(torch.chunk(whole, parts) for whole in batch), strict=True):
-        add_gradients(generator, critic, grids, shapes, mix, Weights(), share=1 / parts)
+    for part in in_parts(Part(*batch), 3 if change == "parts" else 1):
+        add_gradients(generator, critic, part, Weights(), share=len(part.grids) / 4)
     torch.testing.assert_close(gradients(generator, critic), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -184,6 +182,6 @@ def test_overfit() -> None:
     losses = []
     for _ in range(40):
         optimizer.zero_grad()
-        losses.append(add_gradients(generator, None, view, shape, shape, Weights(floor=0.0)).entropy.item())
+        losses.append(add_gradients(generator, None, Part(view, shape, shape), Weights(floor=0.0)).entropy.item())
         optimizer.step()
     assert losses[-1] < 0.6 * losses[0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import killed
 import numpy as np
 import pytest
 import torch
@@ -108,16 +110,51 @@ def test_same_seed_same_weights(write_shapes: Write, tmp_path: Path) -> None:
     assert not all(torch.equal(weights[0][key], weights[2][key]) for key in weights[0])
 
 
-def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
-    folders = write_shapes(count=2, splits=["val"])
+@pytest.mark.parametrize("adversarial", [0.0, 0.2])
+def test_killed_and_resumed_it_ends_with_the_same_weights(
+    write_shapes: Write, tmp_path: Path, adversarial: float
+) -> None:
+    folders = write_shapes(count=5)
     depths = write_true_depths(folders.renders, tmp_path / "depths")
-    places = ([folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r")
+    places = {"renders": [str(folders.renders)], "depths": str(depths), "voxels": [str(folders.voxels)]}
+    settings = {**TINY, **places, "adversarial": adversarial, "critic_start": 3, "steps": 16}
+    alone = train_recgan(**settings, model=tmp_path / "alone", reconstructions=tmp_path / "r")
+    state = tmp_path / "state"
+    again = {**settings, "model": str(tmp_path / "again"), "reconstructions": str(tmp_path / "r"),
+             "checkpoints": str(state), "checkpoint_minutes": 0}  # fmt: skip
+    stage = "components.train_recgan.train:train_recgan"
+    killed.stop_at_checkpoint(stage, again, state, random.randint(1, 12), random.random() / 40)
+    figures = train_recgan(**again)
+    expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "again"))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert figures["val_iou"] == alone["val_iou"] and list(state.iterdir()) == []
+
+
+def test_two_ranks_learn_what_one_does(write_shapes: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = write_shapes(count=5)
+    depths = write_true_depths(folders.renders, tmp_path / "depths")
+    losses = []
+    for ranks in (1, 2):
+        monkeypatch.setenv("SHAPEYARD_RANKS", str(ranks))
+        places = [folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r"
+        figures = train_recgan(*places, **TINY, adversarial=0.0)
+        assert figures["ranks"] == ranks
+        losses.append([row["train_loss"] for row in read_history(tmp_path / "m")])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
+    held_out = write_shapes(count=2, splits=["val"], folder="held_out")
+    depths = write_true_depths(held_out.renders, tmp_path / "val_depths")
+    made = tmp_path / "m", tmp_path / "r"
     with pytest.raises(DatasetError, match="training split"):
-        train_recgan(*places, **TINY)
+        train_recgan([held_out.renders], depths, [held_out.voxels], *made, **TINY)
+    folders = write_shapes(count=2)
+    places = ([folders.renders], write_true_depths(folders.renders, tmp_path / "depths"), [folders.voxels], *made)
     for name, value in {
         "input_resolution": 12,
         "batch_size": 0,
-        "accumulate": 3,
+        "accumulate": 5,
         "depth_source": "measured",
         "critic": "large",
         "floor": 1.0,
