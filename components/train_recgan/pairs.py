@@ -123,7 +123,7 @@ class LiftedViews:
             return None
         truth = torch.from_numpy(read_occupancy(self._voxels, sample_id)).to(self._device)
         shape = true_shape(truth, lifted.canonical_from_cube, UPSCALE * self.resolution)
-        return Pair(torch.from_numpy(lifted.grid).to(torch.uint8), shape)
+        return Pair(torch.from_numpy(lifted.grid).to(torch.uint8), shape.cpu())
 
 
 class Pairs:
@@ -202,7 +202,7 @@ def true_shape(occupancy: Tensor, canonical_from_cube: NDArray[np.float64], reso
 
 
 def _pack(grid: Tensor) -> NDArray[np.uint8]:
-    return np.packbits(grid.cpu().numpy())
+    return np.packbits(grid.numpy())
 
 
 def _unpack(packed: NDArray[np.uint8], resolution: int) -> Tensor:

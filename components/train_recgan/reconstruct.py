@@ -73,7 +73,7 @@ def agreement(
     for some in _batches(visible, batch_size):
         made = predict(generator, torch.stack([pair.grid for pair in some]), precision)
         for probability, pair in zip(made, some, strict=True):
-            total += overlap_at_thresholds(probability, pair.shape.cpu().numpy() > 0, thresholds).iou
+            total += overlap_at_thresholds(probability, pair.shape.numpy() > 0, thresholds).iou
             views += 1
     best = int(np.argmax(total))
     return Agreement(float(total[best] / views) if views else -1.0, float(thresholds[best]), views)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from components.checkpoints import Kept
-from components.ranks import on_every_gpu
+from components.ranks import join, on_every_gpu
 from components.train_recgan.model import CRITICS, Discriminator, Generator, halvings, mix_size
 from components.train_recgan.pairs import DEPTH_SOURCES, FRAMING, LiftedViews, Pairs
 from components.train_recgan.published_pairs import fingerprint_of_pairs, published_pairs
@@ -150,7 +150,7 @@ def train_recgan(
     else:
         require(depths is not None, "expected renders, depths and voxels, or pairs")
         inputs = Dataset(renders, "renders"), Dataset([depths or ""], "depths"), Dataset(voxels, "voxels")
-        data = _views(*inputs, depth_source, input_resolution, views_per_object, cache_megabytes)
+        data = _views(*inputs, depth_source, input_resolution, views_per_object, cache_megabytes, join().device)
     if not len(data.train):
         raise DatasetError(f"{data.place}: expected visible objects in the training split, found none")
     training = Training(
@@ -259,9 +259,9 @@ def _views(
     resolution: int,
     views_per_object: int,
     cache_megabytes: int,
+    device: torch.device,
 ) -> Data:
     """Views of the datasets."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = {"predicted": [depths], "true": [renders], "both": [renders, depths]}[depth_source]
     train = LiftedViews(renders, chosen, voxels, renders.of_split("train"), resolution, device=device)
     val = LiftedViews(renders, [depths], voxels, renders.of_split("val"), resolution, views_per_object, device)
