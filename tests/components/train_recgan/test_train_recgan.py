@@ -11,6 +11,7 @@ import killed
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from kfp import dsl
 from safetensors.torch import load_file
 
@@ -18,6 +19,7 @@ from components.train_recgan.component import train_recgan as component
 from components.train_recgan.model import Generator
 from components.train_recgan.pairs import lift
 from components.train_recgan.train import train_recgan
+from pipelines.cli import shapeyard
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError, ParameterError
@@ -172,7 +174,7 @@ def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
     assert not (tmp_path / "m").exists()
 
 
-def test_published_pairs(tmp_path: Path) -> None:
+def test_the_command_takes_published_pairs_instead(tmp_path: Path) -> None:
     for split, side in {"train_125": 8, "test_125": 5}.items():
         for kind, depth in {"25d": 1, "3d": side}.items():
             place = tmp_path / "pairs" / "P1_04379243_table" / f"{split}_{kind}_vox256"
@@ -181,14 +183,16 @@ def test_published_pairs(tmp_path: Path) -> None:
                 grid = np.zeros((16 * side, 128, 16 * side, 1), np.int8)
                 grid[:, :, : 16 * depth] = 1
                 np.savez_compressed(place / f"{side}_{view}_0_0.npz", grid)
-    model, made = dsl.Model(uri=str(tmp_path / "m")), dsl.Dataset(uri=str(tmp_path / "r"))
-    settings = {**TINY, "pairs": str(tmp_path / "pairs"), "accumulate": 2, "recompute": True, "mirror": False}
-    component.python_func(model, made, dsl.Metrics(uri=str(tmp_path / "f")), **settings, adversarial=0.2)
-    figures = read_metrics(model.path)
+    places = {"pairs": tmp_path / "pairs", "model": tmp_path / "m", "reconstructions": tmp_path / "r"}
+    values = {**TINY, **places, "accumulate": 2, "recompute": True, "mirror": False}
+    options = [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    result = CliRunner().invoke(shapeyard, ["train-recgan", *options])
+    assert result.exit_code == 0, result.output
+    figures = read_metrics(tmp_path / "m")
     assert (figures["pairs"], figures["tested_on"], figures["validated_on"]) == (2, 2, 0)
     assert 0 < figures["test_iou"] <= 1 and "val_iou" not in figures
-    assert figures["framing"] == read_config(model.path)["framing"] == "whole object's box"
-    reconstructions = Dataset([made.path], "reconstructions")
+    assert figures["framing"] == read_config(tmp_path / "m")["framing"] == "whole object's box"
+    reconstructions = Dataset([tmp_path / "r"], "reconstructions")
     assert [s.id for s in reconstructions.samples] == ["table/5_0_0_0", "table/5_1_0_0"]
     assert reconstructions.read("table/5_0_0_0", "probability").shape == (1, 32, 32, 32)
     (middle,) = reconstructions.read("table/5_0_0_0", "canonical_from_cube") @ np.array([0.5, 0.5, 0.5, 1])
