@@ -103,6 +103,6 @@ def restore(name: str, kept: Kept, tensors: Mapping[str, Tensor]) -> None:
         place, _, entry = key.partition(".")
         like = parameters[int(place)]
         if value.shape == like.shape:  # laid out in memory as the parameter: the order of sums is part of the result
-            value = torch.empty_like(like, dtype=value.dtype).copy_(value)  # noqa: PLW2901
+            value = torch.empty_like(like, dtype=value.dtype).copy_(value)
         state.setdefault(int(place), {})[entry] = value
     kept.load_state_dict({**kept.state_dict(), "state": state})

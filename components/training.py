@@ -1,4 +1,4 @@
-"""What every torch training loop shares: it can be stopped at any step and goes on from there, on one device or several.
+"""What every torch training loop shares: it can be stopped at any step and goes on from there, on one device or more.
 
     training = Training("train_depth", steps, batch_size, seed=seed, belongs_to={"data": …, "width": …}, …)
     network = training.place(UNet(width))
@@ -16,14 +16,14 @@
     training.keep_best()
 
 Nothing of a random generator is ever saved: the order of the examples, all numbers drawn for a step's batch
-(`shapeyard.training.draw`) and torch's own generator are functions of the seed and the step. So weights, the optimizers'
-state and the step are all that a training needs to go on, and on the CPU it ends with the same weights, bit for bit. The
-learning rate has to be a function of the step as well.
+(`shapeyard.training.draw`) and torch's own generator are functions of the seed and the step. So weights, the
+optimizers' state and the step are all that a training needs to go on, and on the CPU it ends with the same weights, bit
+for bit. The learning rate has to be a function of the step as well.
 
 Several ranks (`components.ranks`) share each batch: the gradients are averaged over all of them, so a step is the one
-that a single rank would make with the whole batch, if the loss is a mean over examples. They are averaged here and not by
-`DistributedDataParallel`, which knows neither the second derivative of a gradient penalty nor several passes through a
-network before its gradient. Batch normalization sees the whole batch on GPUs; without, each rank normalizes its part.
+that a single rank would make with the whole batch, if the loss is a mean over examples. They are averaged here and not
+by `DistributedDataParallel`, which knows neither the second derivative of a gradient penalty nor several passes through
+a network before its gradient. Batch normalization sees the whole batch on GPUs; without, each rank normalizes its part.
 """
 
 from __future__ import annotations
