@@ -70,7 +70,7 @@ class R2N2(nn.Module):
 
     def decode(self, shown: Tensor) -> Tensor:
         """What the memory shows, (B,C,4,4,4) → logits (B,32,32,32)."""
-        logits: Tensor = self.decoder(shown)
+        logits: Tensor = self.decoder(shown.contiguous(memory_format=torch.channels_last_3d))
         return logits
 
     def _initialize(self) -> None:
@@ -207,6 +207,7 @@ class UpConvolution(nn.Conv3d):
         for axis in (2, 3, 4):
             edges = [0, 0] * (4 - axis)
             weight = F.pad(weight, [*edges, 0, 1]) + F.pad(weight, [*edges, 1, 0])  # 3 → 4 along the axis
+        weight = weight.contiguous(memory_format=torch.channels_last_3d)  # decides on the layout of what comes out
         return F.conv_transpose3d(x, weight, self.bias, stride=2, padding=1)
 
 
