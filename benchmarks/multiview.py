@@ -20,10 +20,15 @@ import numpy as np
 from components.fetch.fetch import fetch_shard
 from components.plan.plan import plan_shards
 from components.voxelize.voxelize import voxelize_meshes
+from pipelines.ir import preset
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.sources.selection import Selection
 
 NETWORK = ("image_size", "width", "encoder", "memory", "kernel", "decoder", "detach")
+TRAINING = (
+    "width", "encoder", "memory", "kernel", "decoder", "detach", "min_views", "max_views", "augment", "background",
+    "steps", "batch_size", "learning_rate", "validate_every", "seed", "workers",
+)  # fmt: skip
 OVERFITTING = {
     "image_size": 137, "width": 96, "encoder": "plain", "memory": "lstm", "kernel": 3, "decoder": "plain",
     "min_views": 3, "max_views": 3, "augment": False, "background": "white", "batch_size": 6,
@@ -60,6 +65,57 @@ def overfit(data: Path, work: Path, steps: int, learning_rate: float, seed: int)
     found = agreement(network, objects, [1, 2, 3], 6, half=figures["precision"] == "bfloat16")
     print(f"{len(objects)} objects, 3 views each: training IoU {found.by_views[3]:.4f} at threshold {found.threshold} "
           f"after {steps} steps; {figures['parameters'] / 1e6:.1f} M parameters, {figures['precision']}, {spent}")  # fmt: skip
+
+
+@main.command()
+@click.option("--work", type=click.Path(path_type=Path), default=Path("runs/multiview/generalize"))
+@click.option("--name", default="small", help="of the preset")
+@click.option("--set", "changed", multiple=True, help="name=value in place of the preset's")
+def generalize(work: Path, name: str, changed: tuple[str, ...]) -> None:
+    """The preset's catalogue and training, measured on its test objects."""
+    values = with_changes(preset("multiview", name), changed)
+    prepare(values["source"], work, resolution=values["voxel_resolution"], **rendering(values))
+    train_and_measure(work, [work / "renders"], [work / "voxels"], values)
+
+
+def train_and_measure(work: Path, renders: list[Path], voxels: list[Path], values: dict[str, Any]) -> None:
+    """Train as the preset says, and print what the page says."""
+    from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
+    from components.train_multiview.train import train_multiview
+
+    clock = Clock()
+    settings = {name: values[name] for name in TRAINING} | {"image_size": values["crop_size"]}
+    figures = train_multiview(renders, voxels, work / "model", work / "made", **settings)
+    print(f"{figures['objects']} objects, {figures['steps']} steps, {figures['parameters'] / 1e6:.2f} M parameters, "
+          f"{figures['precision']}: {clock.read()}; best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
+    evaluate_multiview(renders, voxels, work / "made", work / "model", work / "page.html", work / "evaluation")
+    metrics = json.loads((work / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+    print(f"{metrics['samples']['test']} test objects")
+    print(f"{'':20}" + "".join(f"{n:>8} views" for n in metrics["views"]))
+    for method, found in metrics["methods"].items():
+        print(f"{method:20}" + "".join(f"{found['iou'][str(n)]:14.3f}" for n in metrics["views"]))
+    for baseline, by_views in metrics["over_baselines"].items():
+        print(f"above {baseline:17}" + "".join(f"  {interval(by_views[str(n)])}" for n in metrics["views"]))
+    for pair in ("5 − 1", "12 − 5"):
+        if pair in metrics["more_views"]:
+            print(f"{pair} views: {interval(metrics['more_views'][pair])}")
+
+
+def interval(found: dict[str, float]) -> str:
+    return f"{found['difference']:+.3f} ({found['low']:+.3f} … {found['high']:+.3f})"
+
+
+def with_changes(values: dict[str, Any], changed: tuple[str, ...]) -> dict[str, Any]:
+    """The preset's values, some replaced by what was given as name=value."""
+    given = dict(item.split("=", 1) for item in changed)
+    return values | {name: type(values[name])(value) for name, value in given.items()}
+
+
+def rendering(values: dict[str, Any]) -> dict[str, Any]:
+    same = ("cameras", "views", "image_size", "samples", "elevation_degrees", "light", "seed")
+    return {name: values[name] for name in same} | {
+        "distance": values["camera_distance"], "background": values["render_background"],
+    }  # fmt: skip
 
 
 class Clock:
