@@ -78,19 +78,70 @@ def generalize(work: Path, name: str, changed: tuple[str, ...]) -> None:
     train_and_measure(work, [work / "renders"], [work / "voxels"], values)
 
 
-def train_and_measure(work: Path, renders: list[Path], voxels: list[Path], values: dict[str, Any]) -> None:
-    """Train as the preset says, and print what the page says."""
-    from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
+@main.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--catalogue", type=click.Path(path_type=Path), help="the work of generalize: its objects to learn from, too")
+@click.option("--work", type=click.Path(path_type=Path), default=Path("runs/multiview/real"))
+@click.option("--name", default="small", help="of the preset")
+@click.option("--set", "changed", multiple=True, help="name=value in place of the preset's")
+@click.option("--only-prepare", is_flag=True)
+def real(
+    data: Path, catalogue: Path | None, work: Path, name: str, changed: tuple[str, ...], only_prepare: bool
+) -> None:
+    """Real meshes: nothing is measured on, or chosen on, but objects of theirs that nothing was learned from."""
+    values = with_changes(preset("multiview", name), changed)
+    by_axis(data / "objects_obj", work)
+    parts = {"y": str(work / "files-y"), "z": str(work / "files-z"), "shapenet": str(data / "shapenet_v2")}
+    for part, source in parts.items():
+        up_axis = "z" if part == "z" else "auto"
+        prepare(source, work / part, resolution=values["voxel_resolution"], up_axis=up_axis, **rendering(values))
+    if only_prepare:
+        return
+    renders, voxels = ([work / part / kind for part in parts] for kind in ("renders", "voxels"))
+    also: tuple[list[Path], list[Path]] = ([], [])
+    if catalogue:
+        keep_views(catalogue / "renders", work / "catalogue", values["views"])
+        also = [work / "catalogue"], [catalogue / "voxels"]
+    train_and_measure(work, renders, voxels, values, also)
+
+
+def by_axis(objects: Path, work: Path) -> None:
+    """Two folders of links: the name of a file says which way is up, _m… for +Y and _d… for +Z."""
+    for path in sorted(objects.glob("*/*.obj")):
+        axis = "z" if path.stem.rpartition("_")[2].startswith("d") else "y"
+        link = work / f"files-{axis}" / path.parent.name / path.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(path)
+
+
+def train_and_measure(
+    work: Path, renders: list[Path], voxels: list[Path], values: dict[str, Any],
+    also: tuple[list[Path], list[Path]] = ([], []),
+) -> None:  # fmt: skip
+    """Train as the preset says, `also` on other renders and voxels, and print what the page says.
+
+    What was also learned from counts for the baselines as well, in a second table.
+    """
     from components.train_multiview.train import train_multiview
 
     clock = Clock()
     settings = {name: values[name] for name in TRAINING} | {"image_size": values["crop_size"]}
-    figures = train_multiview(renders, voxels, work / "model", work / "made", **settings)
+    figures = train_multiview([*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", **settings)
     print(f"{figures['objects']} objects, {figures['steps']} steps, {figures['parameters'] / 1e6:.2f} M parameters, "
           f"{figures['precision']}: {clock.read()}; best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
+    show(work, renders, voxels)
+    if also[0]:
+        print("the same with baselines that know the other objects as well")
+        show(work, [*renders, *also[0]], [*voxels, *also[1]])
+
+
+def show(work: Path, renders: list[Path], voxels: list[Path]) -> None:
+    from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
+
     evaluate_multiview(renders, voxels, work / "made", work / "model", work / "page.html", work / "evaluation")
     metrics = json.loads((work / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-    print(f"{metrics['samples']['test']} test objects")
+    print(f"{metrics['samples']['test']} test objects, {metrics['samples']['train']} that the baselines know")
     print(f"{'':20}" + "".join(f"{n:>8} views" for n in metrics["views"]))
     for method, found in metrics["methods"].items():
         print(f"{method:20}" + "".join(f"{found['iou'][str(n)]:14.3f}" for n in metrics["views"]))
@@ -129,12 +180,12 @@ class Clock:
         return f"{wall:.0f} s, {cpu:.0f} s of CPU (so {cpu / 2:.0f} s on two cores of one's own)"
 
 
-def prepare(source: str, work: Path, *, resolution: int, **rendering: Any) -> None:
+def prepare(source: str, work: Path, *, resolution: int, up_axis: str = "auto", **rendering: Any) -> None:
     """Meshes, grids and images of a source, unless they are there."""
     from components.render.render import render_meshes
 
     if not (work / "renders" / "dataset.json").is_file():
-        (item,) = plan_shards(Selection(source, shards=1))
+        (item,) = plan_shards(Selection(source, up_axis=up_axis, shards=1))
         fetch_shard(item, work / "meshes", 256, 2_000_000, 0.5)
         voxelize_meshes(work / "meshes", work / "voxels", resolution=resolution)
         render_meshes(work / "meshes", work / "renders", **rendering)
@@ -154,10 +205,10 @@ def keep_views(renders: Path, target: Path, views: int) -> None:
 def load(model: Path) -> Any:
     from safetensors.torch import load_file
 
-    from components.train_multiview.model import R2N2, arrange
+    from components.train_multiview.model import R2N2
 
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    network = arrange(R2N2(**{name: config[name] for name in NETWORK}))
+    network = R2N2(**{name: config[name] for name in NETWORK})
     network.load_state_dict(load_file(model / "model.safetensors"))
     return network.eval()
 

@@ -29,6 +29,9 @@ def train_multiview(
     batch_size: int = 24,
     learning_rate: float = 1e-4,
     validate_every: int = 2000,
+    patience: int = 0,
+    checkpoints: str = "",
+    checkpoint_minutes: float = 10.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -52,9 +55,12 @@ def train_multiview(
         augment: Show any part of the image and mirror half of the objects; false for the middle, as it is.
         background: Behind transparent images: white, or random (a colour for each image).
         steps: Batches to train on.
-        batch_size: Objects in a batch.
+        batch_size: Objects in a batch, of all GPUs together.
         learning_rate: Peak of the schedule.
         validate_every: Steps from one validation to the next.
+        patience: Validations in a row without a better one after which it stops; 0 for never.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to go on after an interruption; empty for none.
+        checkpoint_minutes: From one checkpoint to the next.
         seed: Of the first weights and of everything drawn.
         workers: Threads; 0 for all cores.
     """
@@ -67,7 +73,8 @@ def train_multiview(
             [r.path for r in renders], [v.path for v in voxels], model.path, reconstructions.path,
             image_size=image_size, width=width, encoder=encoder, memory=memory, kernel=kernel, decoder=decoder,
             detach=detach, min_views=min_views, max_views=max_views, augment=augment, background=background,
-            steps=steps, batch_size=batch_size, learning_rate=learning_rate, validate_every=validate_every, seed=seed,
+            steps=steps, batch_size=batch_size, learning_rate=learning_rate, validate_every=validate_every,
+            patience=patience, checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, seed=seed,
             workers=workers,
         )  # fmt: skip
         log_metrics(metrics, figures)

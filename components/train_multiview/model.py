@@ -263,16 +263,6 @@ def occupancy_loss(logits: Tensor, occupied: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), occupied)
 
 
-def arrange(network: R2N2) -> R2N2:
-    """Lay the convolutions' weights out channels last, which is how they are fastest."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # the stubs lack it
-        elif isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs lack it
-    return network
-
-
 def check(image_size: int, width: int, encoder: str, memory: str, kernel: int, decoder: str) -> None:
     """Raise `ParameterError` for a network that cannot be built."""
     require(encoder in ENCODERS, f"encoder: expected {' or '.join(ENCODERS)}, got {encoder!r}")

@@ -32,6 +32,11 @@ class Agreement(NamedTuple):
     by_views: dict[int, float]
     """number of views → mean IoU at that threshold"""
 
+    def figures(self) -> dict[str, float]:
+        """`val_iou`, `threshold`, `val_iou_1`, …"""
+        of_views = {f"val_iou_{number}": value for number, value in self.by_views.items()}
+        return {"val_iou": self.iou, "threshold": self.threshold, **of_views}
+
 
 def predict(network: R2N2, images: Tensor, numbers: Sequence[int], half: bool) -> NDArray[np.uint8]:
     """Images (B,T,3,S,S) → probabilities (B,N,32,32,32), 0…255 for 0…1, after each of N numbers of views up to T."""
@@ -50,7 +55,7 @@ def agreement(network: R2N2, objects: Objects, numbers: Sequence[int], batch_siz
     iou = np.zeros((len(numbers), len(THRESHOLDS)))
     for start in range(0, len(objects), batch_size):
         some = range(start, min(start + batch_size, len(objects)))
-        images, shapes = objects.batch(objects.as_they_are(some, max(numbers)))
+        images, shapes = objects.batch(objects.look_plainly(some, max(numbers)))
         for made, true in zip(predict(network, images, numbers, half), shapes.numpy() > 0, strict=True):
             iou += [overlap_at_thresholds(one, true).iou / len(objects) for one in made]
     best = int(np.argmax(iou.mean(axis=0)))

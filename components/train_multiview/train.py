@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import copy
-import time
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
-from components.train_multiview.model import R2N2, arrange, check, occupancy_loss
-from components.train_multiview.reconstruct import Agreement, agreement, numbers_up_to, write_reconstructions
+from components.ranks import on_every_gpu
+from components.train_multiview.model import R2N2, check, occupancy_loss
+from components.train_multiview.reconstruct import agreement, numbers_up_to, write_reconstructions
 from components.train_multiview.views import BACKGROUNDS, Changes, Objects
+from components.training import Training
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.contracts.progress import report
 from shapeyard.errors import DatasetError, require
-from shapeyard.training import cores, cosine_rate
+from shapeyard.training import Draw, cosine_rate
 
-BFLOAT16_IN_HARDWARE = ("avx512_bf16", "amx_bf16")  # without, autocast is slower than float32
 DEFAULT_THRESHOLD = 0.4  # the paper's, where there is no val to choose it on
 WARMUP_STEPS = 50  # Adam's first steps are as large as its rate, whatever the gradient
 
 
+@on_every_gpu
 def train_multiview(
     renders: Sequence[str | Path],
     voxels: Sequence[str | Path],
@@ -47,6 +48,9 @@ def train_multiview(
     batch_size: int = 24,
     learning_rate: float = 1e-4,
     validate_every: int = 2000,
+    patience: int = 0,
+    checkpoints: str = "",
+    checkpoint_minutes: float = 10.0,
     seed: int = 0,
     workers: int = 0,
 ) -> dict[str, Any]:
@@ -69,9 +73,13 @@ def train_multiview(
         augment: show any part of the image, and mirror half of the objects.
         background: white or random, where images are transparent.
         steps: batches to train on.
-        batch_size: objects in a batch.
+        batch_size: objects in a batch, of all GPUs together.
         learning_rate: the peak; it rises over the first steps and falls to 0 along a cosine.
         validate_every: steps from one validation to the next.
+        patience: validations in a row without a better one after which it stops; 0 for never.
+        checkpoints: folder or s3://bucket/prefix that holds what is needed to go on after an interruption; empty for
+            none.
+        checkpoint_minutes: from one checkpoint to the next.
         seed: of the first weights and of everything drawn.
         workers: threads; 0 for all cores.
 
@@ -81,87 +89,77 @@ def train_multiview(
     Raises:
         ParameterError: for a parameter out of range, or data that do not fit the sizes.
         DatasetError: for datasets that cannot be read, or without an object in the training split.
+        TrainingError: if the loss is no longer finite, or after SIGTERM.
     """
     check(image_size, width, encoder, memory, kernel, decoder)
-    for name, value in {"steps": steps, "batch_size": batch_size, "validate_every": validate_every}.items():
-        require(value >= 1, f"expected {name} of at least 1, got {value}")
+    require(validate_every >= 1, f"expected validate_every of at least 1, got {validate_every}")
     require(1 <= min_views <= max_views, f"expected 1 ≤ min_views ≤ max_views, got {min_views} and {max_views}")
     require(background in BACKGROUNDS, f"background: expected {' or '.join(BACKGROUNDS)}, got {background!r}")
     require(learning_rate > 0, f"expected a learning_rate above 0, got {learning_rate}")
-    require(seed >= 0, f"expected seed of at least 0, got {seed}")
-    torch.set_num_threads(cores(workers))
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    half = device.type == "cuda" or any(torch.cpu.get_capabilities().get(name) for name in BFLOAT16_IN_HARDWARE)
-
     images, truth = Dataset(renders, "renders"), Dataset(voxels, "voxels")
-    train = Objects(images, truth, images.of_split("train"), image_size)
-    val = Objects(images, truth, images.of_split("val"), image_size)
-    if not len(train):
-        raise DatasetError(f"{images.paths[0]}: expected objects with images and grids to train on, found none")
     changes = Changes(min_views, max_views, augment, background)
-    numbers = numbers_up_to(max_views)
-
     config = {
         "image_size": image_size, "width": width, "encoder": encoder, "memory": memory, "kernel": kernel,
         "decoder": decoder, "detach": detach,
     }  # fmt: skip
-    network = arrange(R2N2(**config)).to(device)  # type: ignore[arg-type]
-    folder = start_model(model, {"network": "r2n2", **config})
-    warmup = min(WARMUP_STEPS, steps // 5)
+    made_with = {**config, **changes._asdict(), "steps": steps, "batch_size": batch_size,
+                 "learning_rate": learning_rate, "seed": seed}  # fmt: skip
+    training = Training(
+        "train_multiview", steps, batch_size, seed=seed, workers=workers, patience=patience, checkpoints=checkpoints,
+        checkpoint_minutes=checkpoint_minutes,
+        belongs_to={**made_with, "validate_every": validate_every, "renders": images.fingerprint,
+                    "voxels": truth.fingerprint},
+    )  # fmt: skip
+
+    train = Objects(images, truth, images.of_split("train"), image_size)
+    val = Objects(images, truth, images.of_split("val"), image_size)
+    if not len(train):
+        raise DatasetError(f"{images.paths[0]}: expected objects with images and grids to train on, found none")
+    numbers = numbers_up_to(max_views)
+    folder = Path(model) if training.rank else start_model(model, {"network": "r2n2", **config})
+
+    network = training.place(R2N2(image_size, width, encoder, memory, kernel, decoder, detach))
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_rate(step, steps, warmup))
-    best, best_step, best_weights = Agreement(-1.0, DEFAULT_THRESHOLD, {}), steps, network.state_dict()
-    history: list[dict[str, float]] = []
-    losses: list[float] = []
-    started, validating, loading = time.monotonic(), 0.0, 0.0
-    for step in range(1, steps + 1):
-        pause = time.monotonic()
-        shown, shapes = train.batch(train.draw(step, batch_size, seed, changes))
-        loading += time.monotonic() - pause
+    warmup = min(WARMUP_STEPS, steps // 5)
+    training.resume({"network": network, "optimizer": optimizer}, logs=folder / "logs")
+
+    def examples(draw: Draw) -> tuple[Tensor, Tensor]:
+        return train.batch(train.look(draw, changes))
+
+    for step, (shown, shapes) in training.batches(examples, len(train)):
         network.train()
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            logits = network(shown.to(device))
-        loss = occupancy_loss(logits, shapes.to(device))
-        require(bool(torch.isfinite(loss)), f"the loss is no longer finite at step {step}: lower learning_rate")
+        with training.autocast():
+            logits = network(shown)
+        loss = occupancy_loss(logits, shapes)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        report(step, steps, f"loss {losses[-1]:.4f}" + (f", val IoU {best.iou:.3f}" if best.iou >= 0 else ""))
-        if step % validate_every == 0 or step == steps:
-            row = {"step": step, "train_loss": float(np.mean(losses))}
-            losses.clear()
-            pause = time.monotonic()
+        value = training.descend(optimizer, loss, learning_rate * cosine_rate(step - 1, steps, warmup))
+        training.note(train_loss=value)
+        best = training.progress.best_score
+        report(step, steps, f"loss {value:.4f}" + (f", val IoU {best:.3f}" if best > -math.inf else ""))
+        if training.due(step, validate_every):
+            row = training.means()
             if len(val):
-                reached = agreement(network, val, numbers, batch_size, half)
-                row |= {"val_iou": reached.iou, "threshold": reached.threshold}
-                row |= {f"val_iou_{number}": value for number, value in reached.by_views.items()}
-                if reached.iou > best.iou:
-                    best, best_step, best_weights = reached, step, copy.deepcopy(network.state_dict())
-            validating += time.monotonic() - pause
-            history.append(row)
-    seconds = time.monotonic() - started
+                row |= agreement(network, val, numbers, batch_size, training.half).figures()
+            training.record(step, row, row.get("val_iou"))
+    if training.rank:
+        return {}
 
-    network.load_state_dict(best_weights)
+    training.keep_best()
+    reached = {"threshold": DEFAULT_THRESHOLD}
+    if len(val):
+        reached = agreement(network, val, numbers, batch_size, training.half).figures()
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / "model.safetensors")
-    made_with = {**config, "max_views": max_views, "steps": steps, "batch_size": batch_size, "seed": seed}
-    write_reconstructions(network, images, image_size, reconstructions, best.threshold, half, made_with)
+    write_reconstructions(
+        network, images, image_size, reconstructions, reached["threshold"], training.half, made_with
+    )
     metrics: dict[str, Any] = {
-        **({"val_iou": best.iou} | {f"val_iou_{n}": iou for n, iou in best.by_views.items()} if len(val) else {}),
-        "threshold": best.threshold,
+        **reached,
         "validated_on": len(val),
-        "kept_step": best_step,
-        "steps": steps,
         "objects": len(train),
         "parameters": sum(p.numel() for p in network.parameters()),
-        "seconds": round(seconds, 2),
-        "loading_seconds": round(loading, 2),
-        "samples_per_second": round(steps * batch_size / (seconds - validating), 2),
-        "precision": "bfloat16" if half else "float32",
-        "device": device.type,
+        **training.figures(),
     }
-    finish_model(folder, history, metrics)
+    finish_model(folder, training.progress.history, metrics)
+    training.forget()
     return metrics

@@ -15,14 +15,15 @@ from shapeyard.contracts.dataset import Dataset, Sample, pack_occupancy, read_oc
 from shapeyard.errors import DatasetError, ParameterError, require
 from shapeyard.geometry.cameras import generator_for
 from shapeyard.geometry.pooling import pool_grid
+from shapeyard.training import Draw
 
 MEMORY_BYTES = 2 * 2**30
 """Images beyond this much of them stay in their files and are read when their turn comes."""
 BACKGROUNDS = ("white", "random")
 
 
-class Draw(NamedTuple):
-    """Which views of which objects a step looks at, and how."""
+class Look(NamedTuple):
+    """Which views of which objects are shown, and how."""
 
     objects: NDArray[np.int64]
     """(B,)"""
@@ -92,52 +93,45 @@ class Objects:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def draw(self, step: int, batch_size: int, seed: int, changes: Changes) -> Draw:
-        """What a step looks at: a function of the seed and the step alone, so that a training can go on anywhere.
+    def look(self, draw: Draw, changes: Changes) -> Look:
+        """What a step shows; all objects of its batch as many views, fewer than there are again from the first."""
+        views = int(draw.rng.integers(changes.min_views, changes.max_views + 1))
+        look = Look(
+            draw.indices, np.empty((len(draw.indices), views), np.int64), np.empty((len(draw.indices), views, 2), np.int64),
+            np.empty(len(draw.indices), np.bool_), np.empty((len(draw.indices), views, 3), np.float32),
+        )  # fmt: skip
+        for place, (index, rng) in enumerate(zip(draw.indices, draw.rngs, strict=True)):
+            look.views[place] = np.resize(rng.permutation(self._counts[index]), views)
+            look.corners[place] = rng.integers(0, self.margin + 1, (views, 2)) if changes.augment else self.margin // 2
+            look.mirrored[place] = changes.augment and rng.random() < 0.5
+            look.backgrounds[place] = rng.random((views, 3)) if changes.background == "random" else 1.0
+        return look
 
-        Each pass over the objects has an order of its own. All objects of a batch show as many views.
-        """
-        rng = np.random.default_rng([seed, step])
-        count = len(self)
-        places = np.arange(step * batch_size, (step + 1) * batch_size)
-        orders = {turn: np.random.default_rng([seed, 2**32 + turn]).permutation(count) for turn in {*(places // count)}}
-        objects = np.array([orders[place // count][place % count] for place in places])
-        shown = int(rng.integers(changes.min_views, changes.max_views + 1))
-        views = np.stack([np.resize(rng.permutation(self._counts[index]), shown) for index in objects])
-        corners = rng.integers(0, self.margin + 1, (batch_size, shown, 2))
-        mirrored = rng.random(batch_size) < 0.5
-        backgrounds = rng.random((batch_size, shown, 3), dtype=np.float32)
-        if not changes.augment:
-            corners[:], mirrored[:] = self.margin // 2, False
-        if changes.background == "white":
-            backgrounds[:] = 1.0
-        return Draw(objects, views, corners, mirrored, backgrounds)
-
-    def as_they_are(self, objects: Sequence[int], views: int) -> Draw:
+    def look_plainly(self, objects: Sequence[int], views: int) -> Look:
         """So many views of each object in its own order, from the middle of the image, before white."""
         order = [np.resize(view_order(self.ids[index], int(self._counts[index])), views) for index in objects]
         shape = (len(objects), views)
-        return Draw(
+        return Look(
             np.array(objects), np.stack(order), np.full((*shape, 2), self.margin // 2),
             np.zeros(len(objects), dtype=np.bool_), np.ones((*shape, 3), dtype=np.float32),
         )  # fmt: skip
 
-    def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
+    def batch(self, look: Look) -> tuple[Tensor, Tensor]:
         """Images (B,T,3,S,S) in 0…1 and occupancy (B,32,32,32), float32 of 0 and 1.
 
         The mirror image of an object is an object, and its views are the mirror images of views. Left and right are x.
         """
-        batch, views = draw.views.shape
+        batch, views = look.views.shape
         rgba = np.empty((batch, views, self.image_size, self.image_size, 4), dtype=np.uint8)
-        for index, row in enumerate(draw.views):
+        for index, row in enumerate(look.views):
             for place, view in enumerate(row):
-                top, left = draw.corners[index, place]
-                image = self._image(int(draw.objects[index]), int(view))
+                top, left = look.corners[index, place]
+                image = self._image(int(look.objects[index]), int(view))
                 rgba[index, place] = image[top : top + self.image_size, left : left + self.image_size]
-        shapes = np.unpackbits(self._shapes[draw.objects], axis=1).reshape(batch, *(RESOLUTION,) * 3)
-        rgba[draw.mirrored] = rgba[draw.mirrored, :, :, ::-1]
-        shapes[draw.mirrored] = shapes[draw.mirrored, ::-1]
-        return before(rgba, draw.backgrounds), torch.from_numpy(shapes).float()
+        shapes = np.unpackbits(self._shapes[look.objects], axis=1).reshape(batch, *(RESOLUTION,) * 3)
+        rgba[look.mirrored] = rgba[look.mirrored, :, :, ::-1]
+        shapes[look.mirrored] = shapes[look.mirrored, ::-1]
+        return before(rgba, look.backgrounds), torch.from_numpy(shapes).float()
 
     def _image(self, index: int, view: int) -> NDArray[np.uint8]:
         if index < len(self._held):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from components.train_multiview.model import GRU, LSTM, R2N2, UpConvolution, arrange, occupancy_loss
+from components.train_multiview.model import GRU, LSTM, R2N2, UpConvolution, occupancy_loss
 from shapeyard.errors import ParameterError
 
 
@@ -61,7 +61,7 @@ def test_parameters_of_the_small_kernel() -> None:
 @pytest.mark.parametrize("decoder", ["plain", "residual"])
 def test_shapes_and_gradients(encoder: str, memory: str, decoder: str) -> None:
     torch.manual_seed(0)
-    network = arrange(R2N2(64, 12, encoder, memory, 3, decoder))
+    network = R2N2(64, 12, encoder, memory, 3, decoder)
     logits = network(torch.rand(2, 3, 3, 64, 64))
     assert logits.shape == (2, 32, 32, 32)
     occupancy_loss(logits, torch.zeros(2, 32, 32, 32)).backward()
