@@ -224,6 +224,7 @@ class Dataset:
         samples: all rows, in the order of the directories and of their rows.
         skipped: what was left out on the way.
         attributes: those of the first directory.
+        fingerprint: a hash of all that the directories hold.
     """
 
     def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
@@ -238,6 +239,7 @@ class Dataset:
         self._open: dict[Path, Any] = {}
         infos = [read_info(path) for path in self.paths]
         self.attributes: dict[str, Any] = infos[0]["attributes"]
+        self.fingerprint = hashlib.sha256(json.dumps([info["files"] for info in infos]).encode()).hexdigest()
         for path, info in zip(self.paths, infos, strict=True):
             if info["kind"] != kind:
                 raise DatasetError(f"{path}: expected a dataset of kind {kind}, got {info['kind']}")
