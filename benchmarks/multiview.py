@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from components.fetch.fetch import fetch_shard
 from components.plan.plan import plan_shards
@@ -64,7 +63,7 @@ def overfit(data: Path, work: Path, steps: int, learning_rate: float, seed: int)
     objects = Objects(renders, voxels, renders.samples, OVERFITTING["image_size"])
     found = agreement(network, objects, [1, 2, 3], 6, half=figures["precision"] == "bfloat16")
     print(f"{len(objects)} objects, 3 views each: training IoU {found.by_views[3]:.4f} at threshold {found.threshold} "
-          f"after {steps} steps; {figures['parameters'] / 1e6:.1f} M parameters, {figures['precision']}, {spent}")  # fmt: skip
+          f"after {steps} steps; {described(figures)}, {spent}")  # fmt: skip
 
 
 @main.command()
@@ -80,7 +79,9 @@ def generalize(work: Path, name: str, changed: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--catalogue", type=click.Path(path_type=Path), help="the work of generalize: its objects to learn from, too")
+@click.option(
+    "--catalogue", type=click.Path(path_type=Path), help="work of generalize: its objects are learned from, too"
+)
 @click.option("--work", type=click.Path(path_type=Path), default=Path("runs/multiview/real"))
 @click.option("--name", default="small", help="of the preset")
 @click.option("--set", "changed", multiple=True, help="name=value in place of the preset's")
@@ -128,8 +129,8 @@ def train_and_measure(
     clock = Clock()
     settings = {name: values[name] for name in TRAINING} | {"image_size": values["crop_size"]}
     figures = train_multiview([*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", **settings)
-    print(f"{figures['objects']} objects, {figures['steps']} steps, {figures['parameters'] / 1e6:.2f} M parameters, "
-          f"{figures['precision']}: {clock.read()}; best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
+    print(f"{figures['objects']} objects, {figures['steps']} steps; {described(figures)}, {clock.read()}; "
+          f"best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
     show(work, renders, voxels)
     if also[0]:
         print("the same with baselines that know the other objects as well")
@@ -167,6 +168,11 @@ def rendering(values: dict[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in same} | {
         "distance": values["camera_distance"], "background": values["render_background"],
     }  # fmt: skip
+
+
+def described(figures: dict[str, Any]) -> str:
+    waited = f"waited for data {figures['waited_for_data']:.1%} of the time"
+    return f"{figures['parameters'] / 1e6:.1f} M parameters, {figures['precision']}, {waited}"
 
 
 class Clock:

@@ -57,8 +57,9 @@ def measure(inputs: Inputs, samples: Sequence[Sample], training: Training, note:
         numbers, order = used_views(inputs.reconstructions, sample.id)
         probability = inputs.reconstructions.read(sample.id, "probability")
         if probability.shape != (len(numbers), *(resolution,) * 3):
-            raise DatasetError(f"{inputs.reconstructions.paths[0]}: sample {sample.id}: expected {len(numbers)} shapes of "
-                               f"{resolution}³ voxels, got {probability.shape}")  # fmt: skip
+            where = f"{inputs.reconstructions.paths[0]}: sample {sample.id}"
+            expected = (len(numbers), *(resolution,) * 3)
+            raise DatasetError(f"{where}: expected probabilities of shape {expected}, got {probability.shape}")
         true = true_grid(inputs.voxels, sample.id, resolution)
         rgba = inputs.renders.read(sample.id, "rgba")
         for number, made in zip(numbers, probability, strict=True):

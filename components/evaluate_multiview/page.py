@@ -83,7 +83,8 @@ def iou_svg(metrics: Mapping[str, Any]) -> Markup:
         points = [(across[n], _up(values[str(n)]), n) for n in numbers]
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
         dots = "".join(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{NAMES[method]}, {n} views: {values[str(n)]:.3f}</title></circle>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4">'
+            f"<title>{NAMES[method]}, {n} views: {values[str(n)]:.3f}</title></circle>"
             for x, y, n in points
         )
         parts.append(f'<g class="{method}"><polyline points="{line}"/>{dots}</g>')

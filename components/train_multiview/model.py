@@ -194,8 +194,8 @@ class GRU(Memory):
 class UpConvolution(nn.Conv3d):
     """Each voxel repeated to 2×2×2, then a 3³ convolution with zeros around: (B,a,D,D,D) → (B,b,2D,2D,2D).
 
-    Computed as the one transposed convolution (4³, stride 2) that is the same: where neighbours are equal, their weights
-    can be summed first. An output voxel sums up 8 products a channel in place of 27.
+    Computed as the one transposed convolution (4³, stride 2) that is the same: where neighbours are equal, their
+    weights can be summed first. An output voxel then sums up 8 products a channel in place of 27.
     """
 
     def __init__(self, channels: int, outputs: int) -> None:

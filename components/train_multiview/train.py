@@ -150,9 +150,7 @@ def train_multiview(
     if len(val):
         reached = agreement(network, val, numbers, batch_size, training.half).figures()
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / "model.safetensors")
-    write_reconstructions(
-        network, images, image_size, reconstructions, reached["threshold"], training.half, made_with
-    )
+    write_reconstructions(network, images, image_size, reconstructions, reached["threshold"], training.half, made_with)
     metrics: dict[str, Any] = {
         **reached,
         "validated_on": len(val),

@@ -96,9 +96,10 @@ class Objects:
     def look(self, draw: Draw, changes: Changes) -> Look:
         """What a step shows; all objects of its batch as many views, fewer than there are again from the first."""
         views = int(draw.rng.integers(changes.min_views, changes.max_views + 1))
+        shape = (len(draw.indices), views)
         look = Look(
-            draw.indices, np.empty((len(draw.indices), views), np.int64), np.empty((len(draw.indices), views, 2), np.int64),
-            np.empty(len(draw.indices), np.bool_), np.empty((len(draw.indices), views, 3), np.float32),
+            draw.indices, np.empty(shape, np.int64), np.empty((*shape, 2), np.int64), np.empty(shape[0], np.bool_),
+            np.empty((*shape, 3), np.float32),
         )  # fmt: skip
         for place, (index, rng) in enumerate(zip(draw.indices, draw.rngs, strict=True)):
             look.views[place] = np.resize(rng.permutation(self._counts[index]), views)

@@ -28,8 +28,8 @@ def visual_hull(
         resolution: D, voxels along the cube's side.
 
     Returns:
-        (D,D,D) in 0…1, index order x, y, z: the least of the silhouettes (0 or 1, linear between the pixels' centres) at
-        the places where a point is seen, the largest over a voxel's points. 0.5 is the outline; all 1 without views.
+        (D,D,D) in 0…1, index order x, y, z: the least of the silhouettes (0 or 1, linear between the pixels' centres)
+        at the places where a point is seen, the largest over a voxel's points. 0.5 is the outline; all 1 without views.
     """
     axis = (np.arange(SAMPLES * resolution) + 0.5) / (SAMPLES * resolution) - 0.5
     points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)

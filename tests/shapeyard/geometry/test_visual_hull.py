@@ -27,7 +27,8 @@ def ball_silhouette(camera: NDArray[np.float64], centre: NDArray[np.float64], ra
 
 def test_a_ball_from_all_sides() -> None:
     centre, radius = np.array([0.1, -0.05, 0.0]), 0.3
-    directions = [[2, 0, 0], [-2, 0, 0], [0, 0.3, 2], [0, 0, -2], [0.1, 2, 0], [0.1, -2, 0], [1, 1, 1], [-1, 1, 1], [1, -1, 1]]
+    along = [[2, 0, 0], [-2, 0, 0], [0, 0.3, 2], [0, 0, -2], [0.1, 2, 0], [0.1, -2, 0]]
+    directions = [*along, [1, 1, 1], [-1, 1, 1], [1, -1, 1]]
     cameras = np.stack([look_at(2.2 * np.array(d) / np.linalg.norm(d)) for d in directions])
     shapes = np.stack([ball_silhouette(camera, centre, radius) for camera in cameras])
     hull = visual_hull(shapes, intrinsics(SIZE), cameras, RESOLUTION) >= 0.5
