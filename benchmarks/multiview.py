@@ -23,7 +23,6 @@ from pipelines.ir import preset
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.sources.selection import Selection
 
-NETWORK = ("image_size", "width", "encoder", "memory", "kernel", "decoder", "detach")
 TRAINING = (
     "width", "encoder", "memory", "kernel", "decoder", "detach", "min_views", "max_views", "augment", "background",
     "steps", "batch_size", "learning_rate", "validate_every", "seed", "workers",
@@ -46,7 +45,7 @@ def main() -> None: ...
 @click.option("--seed", default=0)
 def overfit(data: Path, work: Path, steps: int, learning_rate: float, seed: int) -> None:
     """The reimplementation's network and experiment: the same few objects and views in every step."""
-    from components.train_multiview.reconstruct import agreement
+    from components.train_multiview.reconstruct import agreement, load_network
     from components.train_multiview.train import train_multiview
     from components.train_multiview.views import Objects
 
@@ -58,7 +57,7 @@ def overfit(data: Path, work: Path, steps: int, learning_rate: float, seed: int)
         **OVERFITTING, steps=steps, learning_rate=learning_rate, validate_every=50, seed=seed,
     )  # fmt: skip
     spent = clock.read()
-    network = load(work / "model")
+    network = load_network(work / "model")
     renders, voxels = Dataset([work / "three"], "renders"), Dataset([work / "voxels"], "voxels")
     objects = Objects(renders, voxels, renders.samples, OVERFITTING["image_size"])
     found = agreement(network, objects, [1, 2, 3], 6, half=figures["precision"] == "bfloat16")
@@ -206,17 +205,6 @@ def keep_views(renders: Path, target: Path, views: int) -> None:
                 name: images.read(sample.id, name)[:views] for name in ("rgba", "world_from_camera")
             } | {"intrinsics": images.read(sample.id, "intrinsics")}  # fmt: skip
             writer.add(replace(sample, split="train"), arrays)
-
-
-def load(model: Path) -> Any:
-    from safetensors.torch import load_file
-
-    from components.train_multiview.model import R2N2
-
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    network = R2N2(**{name: config[name] for name in NETWORK})
-    network.load_state_dict(load_file(model / "model.safetensors"))
-    return network.eval()
 
 
 if __name__ == "__main__":

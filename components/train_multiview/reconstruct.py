@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 
 from components.train_multiview.model import R2N2
 from components.train_multiview.views import Objects, before, view_order
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
+from shapeyard.contracts.model import read_config
 from shapeyard.contracts.progress import track
+from shapeyard.errors import DatasetError
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 from shapeyard.metrics.occupancy import THRESHOLDS, overlap_at_thresholds
 
@@ -36,6 +39,20 @@ class Agreement(NamedTuple):
         """`val_iou`, `threshold`, `val_iou_1`, …"""
         of_views = {f"val_iou_{number}": value for number, value in self.by_views.items()}
         return {"val_iou": self.iou, "threshold": self.threshold, **of_views}
+
+
+def load_network(model: str | Path) -> R2N2:
+    """The network of a model directory, with its weights.
+
+    Raises:
+        DatasetError: for a directory that holds no whole model of this kind.
+    """
+    config = read_config(model)
+    if config.pop("network", None) != "r2n2":
+        raise DatasetError(f"{model}: expected a model of train-multiview, got another")
+    network = R2N2(**config)
+    network.load_state_dict(load_file(Path(model) / "model.safetensors"))
+    return network.eval()
 
 
 def predict(network: R2N2, images: Tensor, numbers: Sequence[int], half: bool) -> NDArray[np.uint8]:

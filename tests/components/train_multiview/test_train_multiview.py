@@ -16,12 +16,11 @@ from safetensors.torch import load_file
 
 from components.train_multiview import views as views_module
 from components.train_multiview.component import train_multiview as component
-from components.train_multiview.model import R2N2
-from components.train_multiview.reconstruct import numbers_up_to
+from components.train_multiview.reconstruct import load_network, numbers_up_to
 from components.train_multiview.train import train_multiview
 from components.train_multiview.views import Changes, Objects, before, view_order
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, read_occupancy
-from shapeyard.contracts.model import read_config, read_history, read_metrics
+from shapeyard.contracts.model import read_history, read_metrics
 from shapeyard.errors import DatasetError, ParameterError
 from shapeyard.training import draw
 
@@ -126,10 +125,7 @@ def test_stage(write_shapes: Write, tmp_path: Path, changed: dict[str, Any]) -> 
     assert figures["val_iou"] == pytest.approx(max(row["val_iou"] for row in history))
     assert figures["val_iou"] == pytest.approx(np.mean([figures[f"val_iou_{n}"] for n in (1, 2, 3)]))
     assert metrics.metadata["val_iou_3"] == figures["val_iou_3"]
-    config = read_config(model.path)
-    assert config.pop("network") == "r2n2"
-    network = R2N2(**config)
-    network.load_state_dict(load_file(Path(model.path) / "model.safetensors"))
+    network = load_network(model.path)
     reconstructions = Dataset([made.path], "reconstructions")
     assert [s.id for s in reconstructions.samples] == ["box/0003", "ball/0004", "ball/0008", "box/0009"]
     assert reconstructions.attributes == {"threshold": figures["threshold"]}
@@ -140,7 +136,7 @@ def test_stage(write_shapes: Write, tmp_path: Path, changed: dict[str, Any]) -> 
     assert probability.shape == (3, 32, 32, 32) and probability.dtype == np.uint8
     rgba = Dataset([folders.renders], "renders").read(name, "rgba")[attributes["view_order"][:2], 2:-2, 2:-2]
     shown = before(rgba[None], np.ones((1, 2, 3), np.float32))
-    again = network.eval()(shown).sigmoid()[0].detach().numpy() * 255
+    again = network(shown).sigmoid()[0].detach().numpy() * 255
     np.testing.assert_allclose(again, probability[1], atol=6)  # it may have been computed in bfloat16
     corner = reconstructions.read(name, "canonical_from_cube")[0] @ [0, 0, 0, 1]
     np.testing.assert_array_equal(corner, [-0.5, -0.5, -0.5, 1])
