@@ -39,7 +39,7 @@ def mean_shape(voxels: Dataset, samples: Sequence[Sample], resolution: int) -> N
 def silhouettes(renders: Dataset, sample_id: str) -> NDArray[np.bool_]:
     """(V,H,W): where depth is finite, or for images that were brought, where they are opaque."""
     if renders.has(sample_id, "depth"):
-        return np.isfinite(renders.read(sample_id, "depth"))
+        return np.asarray(np.isfinite(renders.read(sample_id, "depth")))
     return np.asarray(renders.read(sample_id, "rgba")[..., 3] >= MASK_ALPHA)
 
 

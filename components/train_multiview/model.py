@@ -60,7 +60,8 @@ class R2N2(nn.Module):
         """(B,T,3,S,S) → what the memory shows after each of the T views, (B,C,4,4,4)."""
         batch, views = images.shape[:2]
         vectors = self.encoder(images.flatten(0, 1).contiguous(memory_format=torch.channels_last))  # (B·T,1024)
-        gates = self.memory.take_in(vectors).unflatten(0, (batch, views))  # (B,T,gates·C,4,4,4)
+        gates = self.memory.take_in(vectors)  # (B·T,gates·C,4,4,4)
+        gates = gates.reshape(batch, views, *gates.shape[1:])  # (B,T,gates·C,4,4,4)
         state = gates.new_zeros(batch, gates.shape[2] // self.memory.gates, *gates.shape[3:])  # (B,C,4,4,4)
         shown = []
         for view in range(views):
@@ -115,11 +116,10 @@ class ResidualEncoder(nn.Module):
             nn.Conv2d(a, b, 7 if index == 0 else 3, padding="same") for index, (a, b) in enumerate(pairwise(channels))
         )
         self.second = nn.ModuleList(nn.Conv2d(b, b, 3, padding=1) for b in channels[1:])
-        around: list[nn.Module | None] = [
-            nn.Conv2d(a, b, 1) if index in (1, 2, 4) else nn.Identity() if index == 5 else None
-            for index, (a, b) in enumerate(pairwise(channels))
-        ]
-        self.around = nn.ModuleList(around)
+        self.around = nn.ModuleDict(
+            {str(index): nn.Conv2d(channels[index], channels[index + 1], 1) for index in (1, 2, 4)}
+        )
+        self.around["5"] = nn.Identity()
         side = image_size
         for _ in self.first:
             side = side // 2 + 1  # 127: 64, 33, 17, 9, 5, 3
@@ -127,9 +127,11 @@ class ResidualEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N,3,S,S) → (N,1024)."""
-        for first, second, around in zip(self.first, self.second, self.around, strict=True):
+        for index, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
             y = F.leaky_relu(second(F.leaky_relu(first(x), LEAK)), LEAK)
-            x = F.max_pool2d(y if around is None else y + around(x), 2, padding=1)
+            if str(index) in self.around:
+                y = y + self.around[str(index)](x)
+            x = F.max_pool2d(y, 2, padding=1)
         return F.leaky_relu(self.dense(x.flatten(1)), LEAK)  # (N,256,3,3) → (N,1024)
 
 
@@ -151,7 +153,7 @@ class Memory(nn.Module):
     def take_in(self, vectors: Tensor) -> Tensor:
         """Vectors (N,1024) → what each gate of each cell sees in them, (N,gates·C,4,4,4)."""
         seen: Tensor = self.of_image(vectors)
-        return seen.unflatten(1, (-1, CELLS, CELLS, CELLS))
+        return seen.reshape(len(seen), -1, CELLS, CELLS, CELLS)
 
     def forward(self, seen: Tensor, state: Tensor) -> Tensor:
         """What is seen in an image (B,gates·C,4,4,4) and the state before it (B,C,4,4,4) → the state after it."""
@@ -167,7 +169,8 @@ class LSTM(Memory):
 
     def forward(self, seen: Tensor, state: Tensor) -> Tensor:
         """(B,3C,4,4,4), (B,C,4,4,4) → (B,C,4,4,4)."""
-        forget, take, candidate = (seen + self.of_state(self.show(state))).chunk(3, dim=1)
+        sums: Tensor = seen + self.of_state(self.show(state))
+        forget, take, candidate = sums.chunk(3, dim=1)
         return forget.sigmoid() * state + take.sigmoid() * candidate.tanh()
 
     def show(self, state: Tensor) -> Tensor:
@@ -254,8 +257,8 @@ class ResidualDecoder(nn.Module):
             x = y + F.interpolate(around(x), scale_factor=2)  # (B,128,8,8,8), (B,128,16,16,16), (B,64,32,32,32)
         x = F.leaky_relu(self.narrow(x), LEAK)  # (B,32,32,32,32)
         x = F.leaky_relu(self.narrow_second(x), LEAK) + self.narrow_around(x)
-        empty, occupied = self.out(x).unbind(dim=1)
-        return occupied - empty
+        both: Tensor = self.out(x)  # (B,2,32,32,32)
+        return both[:, 1] - both[:, 0]
 
 
 def occupancy_loss(logits: Tensor, occupied: Tensor) -> Tensor:

@@ -136,7 +136,8 @@ class Objects:
 
     def _image(self, index: int, view: int) -> NDArray[np.uint8]:
         if index < len(self._held):
-            return self._held[index][view]
+            held: NDArray[np.uint8] = self._held[index][view]
+            return held
         return self.renders.read(self.ids[index], "rgba", view)
 
 

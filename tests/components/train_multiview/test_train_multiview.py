@@ -137,7 +137,7 @@ def test_stage(write_shapes: Write, tmp_path: Path, changed: dict[str, Any]) -> 
     rgba = Dataset([folders.renders], "renders").read(name, "rgba")[attributes["view_order"][:2], 2:-2, 2:-2]
     shown = before(rgba[None], np.ones((1, 2, 3), np.float32))
     again = network(shown).sigmoid()[0].detach().numpy() * 255
-    np.testing.assert_allclose(again, probability[1], atol=6)  # it may have been computed in bfloat16
+    assert np.abs(again - probability[1]).mean() < 2  # of 255; it may have been computed in bfloat16
     corner = reconstructions.read(name, "canonical_from_cube")[0] @ [0, 0, 0, 1]
     np.testing.assert_array_equal(corner, [-0.5, -0.5, -0.5, 1])
 
