@@ -19,7 +19,9 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side):
     voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
                       resolution, translate (3,) and scale as binvox has them, in the file's own frame
     reconstructions   probability (V,D,D,D) uint8, 0…255 for 0…1, index order x,y,z of the camera-frame cube (camera
-                      axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame
+                      axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame.
+                      Of several images (train_multiview) the cube is the canonical one, and each of the V shapes was
+                      made of more views: attributes view_order, and views_used (V): the first so many of these
     predictions       probabilities (K,C) float32: a row for each of the K views (or the one grid) of the sample that
                       was shown to the classifier; the dataset's attribute `classes` names the C columns
     features          what a printed thing shows: occupancy as in voxels, turned about its upright axis; measures (F,)
