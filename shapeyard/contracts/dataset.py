@@ -36,6 +36,7 @@ Splits are made once, by `plan`; every later dataset carries them on.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
