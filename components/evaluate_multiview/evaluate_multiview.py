@@ -24,7 +24,8 @@ from components.evaluate_multiview.measures import (
 )
 from components.evaluate_multiview.page import Examples, write_page
 from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample, empty_output, write_json
+from shapeyard.contracts.dataset import Dataset, Sample
+from shapeyard.contracts.files import empty_output, write_json
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError
 from shapeyard.metrics.occupancy import THRESHOLDS
