@@ -1,10 +1,11 @@
 """How near voxels come to ShapeNet's and ModelNet's own files and to true volumes, how long they take, beside peers.
 
-python benchmarks/voxelization.py FOLDER [--peers 3]
+python benchmarks/voxelization.py FOLDER [--peers 5]
 
 FOLDER holds `shapenet_v2` (models with a .solid.binvox beside each) and `modelnet10` (`off/`, `modelnet10_dev.npz`);
 what is missing is left out. Milliseconds are processor time of one core, the best of three runs, so that what else
 runs on the machine counts little. Peers are trimesh and, where it is installed, Open3D, on the same meshes in this run.
+ModelNet's recipe was chosen on the very models that measure it here: its figure is a fit, no test.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Figure = tuple[str, str, str, bool]
 
 @click.command(help=__doc__)
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
-@click.option("--peers", default=3, show_default=True, help="Models that trimesh voxelizes too, at some 10 s each.")
+@click.option("--peers", default=5, show_default=True, help="Models that trimesh voxelizes too, at some 10 s each.")
 @click.option("--winding", is_flag=True, help="Also the winding number, at some seconds a model.")
 def main(folder: Path, peers: int, winding: bool) -> None:
     """Print tables of figures, their promises, and whether they are kept."""
@@ -144,7 +145,10 @@ def open3d_milliseconds(paths: list[Path]) -> float | None:
 
 
 def modelnet(folder: Path) -> list[Figure]:
-    """The nearest of ModelNet's own grids to each .off file, voxelized by its recipe: 24³ centred in 30³."""
+    """The nearest of ModelNet's own grids to each .off file, voxelized by its recipe: 24³ centred in 30³.
+
+    How carving and parity are combined, and how finely, was chosen on these files; see `shapeyard.geometry.carving`.
+    """
     stored = np.load(folder / "modelnet10_dev.npz")
     grids = np.concatenate([stored["X_train"], stored["X_test"]]).reshape(-1, 27000).astype(np.float32)
     sizes = grids.sum(axis=1)
@@ -163,7 +167,12 @@ def modelnet(folder: Path) -> list[Figure]:
         recipe = name == "carving-parity"
         promise = "6 and 9" if recipe else "-"
         figures.append(
-            (f"ModelNet's grids found again, {name}", of_all, promise, not recipe or (high >= 6 and fair >= 9))
+            (
+                f"ModelNet's grids found again, {name}{' (chosen on them)' * recipe}",
+                of_all,
+                promise,
+                not recipe or (high >= 6 and fair >= 9),
+            )
         )
     return figures
 
@@ -192,7 +201,13 @@ def volumes(modes: list[str]) -> None:
     print(
         f"{'as it is, faces spoiled':30}" + "".join(f"{'same' if same[mode] else 'other':>17}" for mode in modes) + "\n"
     )
-    print_figures([("volumes at 128³, parity", f"within {worst['parity']:.2f} %", "within 1 %", worst["parity"] < 1)])
+    # binvox's walls are half a voxel thicker, so `solid` can't have both its grids and the true volume.
+    print_figures(
+        [
+            (f"volumes at 128³, {mode}", f"within {worst[mode]:.2f} %", "within 1 %", worst[mode] < 1)
+            for mode in ("solid", "parity")
+        ]
+    )
 
 
 def analytic_shapes() -> dict[str, tuple[trimesh.Trimesh, float]]:
