@@ -62,7 +62,8 @@ class R2N2(nn.Module):
         vectors = self.encoder(images.flatten(0, 1).contiguous(memory_format=torch.channels_last))  # (B·T,1024)
         gates = self.memory.take_in(vectors)  # (B·T,gates·C,4,4,4)
         gates = gates.reshape(batch, views, *gates.shape[1:])  # (B,T,gates·C,4,4,4)
-        state = gates.new_zeros(batch, gates.shape[2] // self.memory.gates, *gates.shape[3:])  # (B,C,4,4,4)
+        shape = (batch, gates.shape[2] // self.memory.gates, *gates.shape[3:])  # (B,C,4,4,4)
+        state = gates.new_zeros(shape, dtype=torch.float32)  # what adds up over the views stays exact under autocast
         shown = []
         for view in range(views):
             state = self.memory(gates[:, view], state.detach() if self.detach else state)
