@@ -1,5 +1,6 @@
 """What a training step costs, beside the same network written plainly: single precision, no layout, nothing shared.
 
+python benchmarks/training_speed.py depth       the U-Net of the depth estimator, 512², all channels
 python benchmarks/training_speed.py recgan      3D-RecGAN++ at the paper's size, 64³ to 256³, with its critic
 python benchmarks/training_speed.py multiview   3D-R2N2 at the reimplementation's sizes: 6 objects, 3 views of 137²
 """
@@ -29,6 +30,20 @@ class Step(NamedTuple):
 
 @click.group(help=__doc__)
 def main() -> None: ...
+
+
+@main.command()
+@click.option("--steps", default=5, help="The first one is not timed.")
+@click.option("--size", default=512, help="Pixels along the image.")
+@click.option("--width", default=64)
+@click.option("--batch-size", default=1)
+def depth(steps: int, size: int, width: int, batch_size: int) -> None:
+    """A step of the U-Net, at most 0.4 of a plain one, the loss the same."""
+    rng = np.random.default_rng(0)
+    rgba = torch.from_numpy(rng.random((batch_size, size, size, 4), np.float32)).permute(0, 3, 1, 2)
+    surface = torch.from_numpy(rng.random((batch_size, size, size), np.float32)) + 1.5
+    batch = rgba, surface
+    compare({"plain": plain_depth(width, *batch, steps), "ours": our_depth(width, *batch, steps)}, at_most=0.4)
 
 
 @main.command()
@@ -101,6 +116,40 @@ def shells(resolution: int, batch_size: int, seed: int) -> tuple[torch.Tensor, t
     return torch.from_numpy(seen).to(torch.uint8), torch.from_numpy(shapes).to(torch.uint8)
 
 
+def plain_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterator[Step]:
+    """Single precision, memory laid out as torch does by itself."""
+    from components.train_depth.model import UNet, masked_squared_error
+
+    torch.manual_seed(0)
+    network = UNet(width)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
+    for _ in range(steps):
+        watch = Watch()
+        loss = masked_squared_error(network(rgba.contiguous()), surface, 2.0, 0.3)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        yield watch.step(loss.item())
+
+
+def our_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterator[Step]:
+    """The stage's own network, with its layout and precision."""
+    from components.train_depth.model import UNet, masked_squared_error
+    from components.training import Training
+
+    training = Training("train_depth", steps, len(rgba), seed=0, workers=0, belongs_to={})
+    network = training.place(UNet(width), torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
+    for _ in range(steps):
+        watch = Watch()
+        with training.autocast():
+            estimate = network(rgba)
+        loss = masked_squared_error(estimate, surface, 2.0, 0.3)
+        optimizer.zero_grad()
+        loss.backward()
+        yield watch.step(training.descend(optimizer, loss))
+
+
 def plain_recgan(
     resolution: int, width: int, bottleneck: int, batches: list[tuple[torch.Tensor, torch.Tensor]]
 ) -> Iterator[Step]:
@@ -140,8 +189,8 @@ def our_recgan(
     training = Training("train_recgan", len(batches), len(batches[0][0]), seed=0, workers=0, belongs_to={})
     generator = training.place(Generator(resolution, width, bottleneck), torch.channels_last_3d)
     critic = training.place(Discriminator(resolution, width), torch.channels_last_3d)
-    optimizer = torch.optim.Adam(generator.parameters(), 1e-4)
-    critic_optimizer = torch.optim.Adam(critic.parameters(), 5e-5)
+    optimizer = torch.optim.Adam(generator.parameters(), 1e-4, fused=True)
+    critic_optimizer = torch.optim.Adam(critic.parameters(), 5e-5, fused=True)
     precision = torch.bfloat16 if training.half else torch.float32
     for grids, shapes in batches:
         watch = Watch()
