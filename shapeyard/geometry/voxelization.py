@@ -146,12 +146,22 @@ def look(
         p, q, r = corners_in_order(points, faces, face)
         for axis in range(3):
             a, b, c = seen_along(points, p, axis), seen_along(points, q, axis), seen_along(points, r, axis)
+            between_rows, between_columns = _between_pixels(a[0], b[0], c[0]), _between_pixels(a[1], b[1], c[1])
+            if between_rows and between_columns:  # as most triangles of a fine mesh lie
+                continue
             if edges:
                 _draw_line(near[axis], far[axis], a, b)
                 _draw_line(near[axis], far[axis], b, c)
                 _draw_line(near[axis], far[axis], a, c)
-            _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
+            if not (between_rows or between_columns):
+                _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
     return near, far, touched
+
+
+@compiled
+def _between_pixels(a: float, b: float, c: float) -> bool:
+    """Whether no pixel's centre lies between three coordinates."""
+    return math.ceil(min(a, b, c) - 2 * PIXEL_TOLERANCE) > max(a, b, c) + 2 * PIXEL_TOLERANCE
 
 
 @compiled
@@ -163,10 +173,11 @@ def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b
         a, b = (a[1], a[0], a[2]), (b[1], b[0], b[2])
     if b[0] < a[0]:
         a, b = b, a
-    if b[0] == a[0]:
+    first, last = math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0))
+    if b[0] == a[0] or first > last:
         return
     slope, rise = (b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0])
-    for i in range(math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0)) + 1):
+    for i in range(first, last + 1):
         y = a[1] + (i - a[0]) * slope + 0.5
         z = np.float32(a[2] + (i - a[0]) * rise)
         if -BORDER_TOLERANCE <= y <= size + BORDER_TOLERANCE:
