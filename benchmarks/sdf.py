@@ -138,7 +138,7 @@ def print_signs(paths: list[Path]) -> None:
 
 
 def by_sight(_: Mesh, field: SignedDistance, points: Points) -> NDArray[np.bool_]:
-    return ~field.outside(points)
+    return field(points) < 0
 
 
 def by_votes(_: Mesh, field: SignedDistance, points: Points) -> NDArray[np.bool_]:

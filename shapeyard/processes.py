@@ -6,13 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from shapeyard.errors import ShapeyardError
+from shapeyard.in_order import in_order
 
 ITEMS_AHEAD = 2
 """For each process, how many items may be worked on or wait until they are taken: some megabytes each."""
@@ -36,15 +36,9 @@ def results_in_order(start: Callable[[], Callable[[T], R]], items: Sequence[T], 
     """
     # Forked before any library has threads here; a spawned one would run the caller's main script again.
     context = multiprocessing.get_context("fork")
-    waiting: deque[Future[R]] = deque()
     try:
         with ProcessPoolExecutor(max(min(processes, len(items)), 1), context, _start_process, (start,)) as pool:
-            for item in items:
-                waiting.append(pool.submit(_work_on, item))
-                if len(waiting) >= ITEMS_AHEAD * processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from in_order(pool, _work_on, items, ITEMS_AHEAD * processes)
     except BrokenProcessPool as error:
         raise ShapeyardError("a process that worked on a mesh was ended from outside; was memory short?") from error
 

@@ -30,7 +30,7 @@ from shapeyard.geometry.cameras import (
     intrinsics,
 )
 from shapeyard.geometry.preview import contact_sheet
-from shapeyard.processes import results_in_order
+from shapeyard.processes import ITEMS_AHEAD, results_in_order
 from shapeyard.training import cores
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 MOST_PROCESSES = 4
 """Each takes 0.4 GB; further cores become threads of Blender."""
+WAITING_BYTES, BYTES_A_PIXEL = 500e6, 17
+"""What objects that wait until they are written may take: of many or large views, which keep threads busy, fewer
+processes draw. A pixel has 17 bytes with all passes."""
 PREVIEW_OBJECTS, PREVIEW_VIEWS = 8, 3
 Look = Callable[[str, float], NDArray[np.float64]]
 """An object's id and the diagonal of its box → world_from_camera (V,4,4)."""
@@ -95,7 +98,9 @@ def render_meshes(
     open_studio = partial(_open_studio, image_size, samples, projection, extra)
     draw = partial(_draw_or_say_why_not, meshes=inputs, look=look, surround=surround)
     with writer:
-        results = _draw_all(open_studio, draw, inputs.samples, cores(workers))
+        object_bytes = len(look("", 1.0)) * image_size**2 * BYTES_A_PIXEL
+        most = min(MOST_PROCESSES, int(WAITING_BYTES / (ITEMS_AHEAD * object_bytes)))
+        results = _draw_all(open_studio, draw, inputs.samples, cores(workers), most)
         for sample, drawn in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
             if isinstance(drawn, FormatError):
                 writer.skip(sample.id, str(drawn))
@@ -151,9 +156,10 @@ def _draw_all(
     draw: Callable[[Studio, Sample], _Drawn | FormatError],
     samples: Sequence[Sample],
     cores: int,
+    most: int,
 ) -> Iterator[_Drawn | FormatError]:
-    """What each sample gives, in order: one process a core, since most of a small view keeps one core busy alone."""
-    processes = min(cores, len(samples), MOST_PROCESSES)
+    """What each sample gives, in order: one process a core, at most so many, since a small view keeps but one busy."""
+    processes = min(cores, len(samples), most)
     if processes > 1 and "bpy" not in sys.modules:  # no process with Blender in it can be forked
         yield from results_in_order(lambda: partial(draw, open_studio(cores // processes)), samples, processes)
         return
