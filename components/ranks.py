@@ -35,7 +35,7 @@ class Rank(NamedTuple):
     """Which of how many processes this is, and its device."""
 
     number: int
-    count: int
+    total: int
     device: torch.device
 
 
@@ -81,7 +81,9 @@ def _start(count: int, work: Callable[[], Any]) -> Any:
     answers = torch.multiprocessing.get_context("spawn").SimpleQueue()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    children = spawn(_rank, (count, port, reporting_on(), answers, work), nprocs=count, join=False)
+    children: Any = spawn(  # type: ignore[no-untyped-call]
+        _rank, (count, port, reporting_on(), answers, work), nprocs=count, join=False
+    )
     before = signal.signal(signal.SIGTERM, lambda *_: [child.terminate() for child in children.processes])
     try:
         while not children.join(grace_period=GRACE_S):

@@ -158,7 +158,7 @@ class Training:
     def place(self, network: Network, memory_format: torch.memory_format = torch.preserve_format) -> Network:
         """The network on the training's device, its batch normalization over all ranks where GPUs do it."""
         if self.ranks > 1 and self.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return network.to(self.device, memory_format=memory_format)  # type: ignore[call-overload, no-any-return]
 
     def autocast(self) -> torch.autocast:
@@ -261,7 +261,8 @@ class Training:
         if self.ranks > 1:
             together = torch.cat([value.reshape(1), *(gradient.reshape(-1) for gradient in gradients)])
             distributed.all_reduce(together)
-            value, *parts = (together / self.ranks).split([1, *(gradient.numel() for gradient in gradients)])
+            sizes = [1, *(gradient.numel() for gradient in gradients)]
+            value, *parts = torch.split(together / self.ranks, sizes)
             for gradient, part in zip(gradients, parts, strict=True):
                 gradient.copy_(part.view(gradient.shape))
         for name, number in {"loss": value, "gradient": torch.nn.utils.get_total_norm(gradients)}.items():
