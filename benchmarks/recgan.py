@@ -223,10 +223,9 @@ def against_baselines(
     renders: Sequence[Path], voxels: Sequence[Path], work: Path, promise: float
 ) -> list[tuple[str, str, str, bool]]:
     """IoU on the test split in the camera-frame cube, and the paired differences to both baselines."""
-    from shapeyard.metrics.paired import paired_difference
-
     from components.evaluate.averages import mean_over_classes
     from components.evaluate.reconstruction import Shapes, at_choice, choose, curves, mean_training_shape
+    from shapeyard.metrics.paired import paired_difference
 
     shapes = Shapes(
         Dataset(renders, "renders"), Dataset(voxels, "voxels"), Dataset([work / "depths"], "depths"),

@@ -22,7 +22,8 @@ from components.evaluate.reconstruction import (
     mean_training_shape,
 )
 from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample, empty_output, write_json
+from shapeyard.contracts.dataset import Dataset, Sample
+from shapeyard.contracts.files import empty_output, write_json
 from shapeyard.errors import DatasetError
 
 
