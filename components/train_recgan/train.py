@@ -163,8 +163,8 @@ def train_recgan(
 
     generator = training.place(Generator(input_resolution, width, bottleneck, recompute), torch.channels_last_3d)
     judge = training.place(Discriminator(input_resolution, width, critic, recompute), torch.channels_last_3d)
-    optimizer = torch.optim.Adam(generator.parameters(), lr=learning_rate)
-    judge_optimizer = torch.optim.Adam(judge.parameters(), lr=critic_learning_rate)
+    optimizer = torch.optim.Adam(generator.parameters(), lr=learning_rate, fused=True)
+    judge_optimizer = torch.optim.Adam(judge.parameters(), lr=critic_learning_rate, fused=True)
     size = {"input_resolution": input_resolution, "width": width, "bottleneck": bottleneck}
     folder = (
         Path(model) if training.rank else start_model(model, {"network": "recgan", **size, "framing": data.framing})
