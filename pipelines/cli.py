@@ -221,6 +221,25 @@ def classify(files: tuple[Path, ...], model: Path, top: int, up: str, as_json: b
         raise SystemExit(1)
 
 
+@shapeyard.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=FILE)
+@click.option("--models", multiple=True, required=True, type=FOLDER,
+              help="A run's folder, e.g. runs/latest, or a model's; several may be given.")  # fmt: skip
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the files go.")
+@click.option("--fov", "fov_degrees", type=float, help="The camera's horizontal field of view.  [default: 49.1]")
+@click.option("--elevation", "elevation_degrees", type=float, default=30.0, show_default=True,
+              help="Degrees from which the camera looked down.")  # fmt: skip
+@click.option("--tolerance", type=int, default=24, show_default=True,
+              help="What a plain background's channels may differ from its colour, of 255.")  # fmt: skip
+def reconstruct(images: tuple[Path, ...], models: tuple[Path, ...], out: Path, **settings: Any) -> None:
+    """Reconstruct the object of one or several photographs before a transparent or plain background."""
+    from pipelines.reconstruct_images import reconstruct_images
+
+    result = reconstruct_images(images, models, out, **settings)
+    likely = ", ".join(f"{one['class']} {100 * one['probability']:.1f} %" for one in result["classes"][:3])
+    click.echo(f"{out / 'index.html'}{': ' + likely if likely else ''}")
+
+
 @shapeyard.command(context_settings={"ignore_unknown_options": True})
 @click.option("--data", type=FOLDER, default=Path("runs/.store"), show_default=True, help="Where the objects live.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

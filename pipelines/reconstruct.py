@@ -188,6 +188,7 @@ def reconstruct(
         workers=workers,
     )
     evaluated = evaluate(
+        meshes=_all(fetched, "meshes"),
         renders=_all(rendered, "renders"),
         voxels=_all(voxelized, "voxels"),
         depths=depth.outputs["depths"],
