@@ -146,7 +146,7 @@ def estimate_depth(unet: TorchNetwork, photograph: NDArray[np.uint8], fov_degree
 
     window = Window(**unet.config["window"])
     size = window.left + window.right  # the window is as far from the left of the image as from the right
-    centre = ((window.left + window.right) / 2, (window.top + window.bottom) / 2)
+    centre = (size / 2, size / 2)  # renders look at the object's middle
     extent = SHARE_OF_WINDOW * max(window.bottom - window.top, window.right - window.left)
     object_image = framed(photograph, size, centre, extent)
     mask = object_image.rgba[..., 3] >= OPAQUE

@@ -31,7 +31,7 @@ def isosurface(values: NDArray[Any], level: float = 0.5) -> Mesh:
     padded = np.pad(values.astype(np.float32), 1)
     if not padded.max() > level:
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
-    vertices, faces, _, _ = marching_cubes(padded, level, gradient_direction="descent")
+    vertices, faces, _, _ = marching_cubes(padded, level, gradient_direction="ascent")
     return Mesh((vertices.astype(np.float64) - 0.5) / len(values), faces.astype(np.int64))
 
 
