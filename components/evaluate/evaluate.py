@@ -25,7 +25,8 @@ from components.evaluate.reconstruction import (
 from components.evaluate.retrieval import training_gallery
 from components.evaluate.surfaces import surface_rows
 from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample, empty_output, write_json
+from shapeyard.contracts.dataset import Dataset, Sample
+from shapeyard.contracts.files import empty_output, write_json
 from shapeyard.errors import DatasetError
 
 
