@@ -195,13 +195,24 @@ def copy(source: str, target: str) -> None:
 
 
 @shapeyard.command()
-@click.argument("dataset", type=FOLDER)
-@click.argument("folder", type=FOLDER)
-def export(dataset: Path, folder: Path) -> None:
-    """Write DATASET into FOLDER: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering."""
+@click.argument("source", type=FOLDER)
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--views", type=click.IntRange(min=1), default=1, show_default=True, help="For a model of 3D-R2N2.")
+def export(source: Path, target: Path, views: int) -> None:
+    """Write SOURCE for other tools.
+
+    A dataset into the folder TARGET: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering. A model
+    of U-Net, 3D-RecGAN++ or 3D-R2N2 into the file TARGET, which is ONNX; the last for a fixed number of views.
+    """
+    if (source / "config.json").is_file():
+        from pipelines.onnx_export import export_onnx
+
+        export_onnx(source, target, views)
+        click.echo(target)
+        return
     from shapeyard.formats.export import export_dataset
 
-    click.echo(f"{export_dataset(dataset, folder)} objects in {folder}")
+    click.echo(f"{export_dataset(source, target)} objects in {target}")
 
 
 @shapeyard.command()

@@ -72,8 +72,6 @@ def load_torch(model: Path) -> TorchNetwork:
         known = inspect.signature(kind).parameters
         network: nn.Module = kind(**{key: value for key, value in config.items() if key in known})
         network.load_state_dict(load_file(model / "model.safetensors"))
-    except ModuleNotFoundError as error:
-        raise DatasetError(f"{model}: this version has no {TITLES[config['network']]}") from error
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise DatasetError(f"{model}: expected weights that fit config.json: {one_line(error)[:200]}") from error
     return TorchNetwork(network.eval(), config)

@@ -106,9 +106,8 @@ class Reconstructor:
 
     def _from_depth(self, photograph: NDArray[np.uint8], fov_degrees: float | None, elevation_degrees: float) -> Shape:
         depth = estimate_depth(load_torch(self.models["unet"]), photograph, fov_degrees)
-        generator = load_torch(self.models["recgan"])
         threshold = _threshold(self.models["recgan"])
-        probability = complete_shape(generator, depth)
+        probability = complete_shape(self.models["recgan"], depth)
         if not (probability >= threshold * 255).any():
             raise FormatError(f"expected a shape, got no voxel that reaches the threshold {threshold}")
         cubes = upright_cubes(probability >= threshold * 255, elevation_degrees)
@@ -162,29 +161,35 @@ def estimate_depth(unet: TorchNetwork, photograph: NDArray[np.uint8], fov_degree
     return Depth(object_image.rgba, depth, intrinsics)
 
 
-def complete_shape(recgan: TorchNetwork, seen: Depth) -> NDArray[np.uint8]:
+def complete_shape(model: Path, seen: Depth) -> NDArray[np.uint8]:
     """The probabilities (4R,4R,4R), 0…255 for 0…1, in the camera-frame cube of what is seen."""
     import torch
 
+    from components.train_recgan.pairs import FRAMING
     from components.train_recgan.reconstruct import predict
 
+    recgan = load_torch(model)
+    if recgan.config.get("framing", FRAMING) != FRAMING:
+        raise DatasetError(
+            f"{model}: expected a 3D-RecGAN++ trained on {FRAMING}, got one on {recgan.config['framing']}"
+        )
     points = unproject(seen.depth, seen.intrinsics)
     grid = occupancy_of_points(points, enclosing_cube(points), int(recgan.config["input_resolution"]))
-    return predict(recgan.network, torch.from_numpy(grid[None]).float(), False)[0]  # type: ignore[arg-type]
+    return predict(recgan.network, torch.from_numpy(grid[None]), torch.float32)[0]  # type: ignore[arg-type]
 
 
 def shape_from_views(r2n2: TorchNetwork, photographs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """The probabilities (32,32,32), 0 to 1, in the object's own frame, after all views, before white."""
     import torch
 
+    from components.train_multiview.views import before
+
     size = int(r2n2.config["image_size"])
     views = [framed(one, size, (size / 2, size / 2), SHARE_OF_IMAGE * size).rgba for one in photographs]
-    rgba = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float().div(255)  # (T,4,S,S)
-    images = rgba[:, :3] * rgba[:, 3:] + 1 - rgba[:, 3:]
+    images = before(np.stack(views)[None], np.ones((1, len(views), 3), np.float32))  # (1,T,3,S,S)
     with torch.inference_mode():
-        probability = r2n2.network(images[None]).sigmoid()[0]
-    made: NDArray[np.float32] = probability.numpy()
-    return made
+        probability: NDArray[np.float32] = r2n2.network(images).sigmoid()[0].numpy()
+    return probability
 
 
 def upright_cubes(occupancy: NDArray[np.bool_], elevation_degrees: float) -> list[NDArray[np.float64]]:
