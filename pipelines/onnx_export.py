@@ -57,7 +57,7 @@ def export_onnx(model: Path, path: Path, views: int = 1) -> None:
 
         U-Net          rgba (B,4,H,W) → depth (B,H,W); H and W divide by 8
         3D-RecGAN++    grid (B,R,R,R) → probability (B,4R,4R,4R)
-        3D-R2N2        images (B,T,3,S,S) → probability (B,32,32,32), for one number T of views
+        3D-R2N2        images (1,T,3,S,S) → probability (1,32,32,32), for one number T of views
 
     Args:
         model: the network's directory.
@@ -91,7 +91,7 @@ def _interface(model: Path, views: int) -> Interface:
         side = int(config["input_resolution"])
         return Interface(Probability(network), "grid", (2, side, side, side), {0: batch}, "probability")
     side = int(config["image_size"])
-    return Interface(Probability(network), "images", (2, views, 3, side, side), {0: batch}, "probability")
+    return Interface(Probability(network), "images", (1, views, 3, side, side), {}, "probability")
 
 
 def _export(interface: Interface, path: Path) -> None:
