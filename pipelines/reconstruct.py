@@ -192,6 +192,7 @@ def reconstruct(
         workers=workers,
     )
     evaluated = evaluate(
+        meshes=collected(fetched, "meshes"),
         renders=collected(rendered, "renders"),
         voxels=collected(voxelized, "voxels"),
         depths=depth.outputs["depths"],
