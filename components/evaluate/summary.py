@@ -11,7 +11,7 @@ from components.evaluate import depth, reconstruction, surfaces
 from components.evaluate.averages import Row, mean_over_classes, mean_over_objects, mean_over_views, write_csv
 from shapeyard.contracts.dataset import Sample
 from shapeyard.metrics.classification import accuracy, class_accuracies, confusion_matrix, mean_class_accuracy
-from shapeyard.metrics.depth import DELTA_THRESHOLD
+from shapeyard.metrics.depth import BANDS, DELTA_THRESHOLD
 from shapeyard.metrics.paired import paired_difference
 from shapeyard.metrics.surface import POINTS, SHARE_OF_SIDE
 
@@ -19,6 +19,16 @@ from shapeyard.metrics.surface import POINTS, SHARE_OF_SIDE
 def depth_metrics(rows: list[Row], constant: float) -> dict[str, Any]:
     """The measures of predicted depth, and of the constant (canonical units) in its place."""
     metrics = _of_method(rows, "depth", depth.MEASURES)
+    metrics["by_distance_from_silhouette"] = [
+        {
+            "from_pixels": near,
+            "to_pixels": far,
+            "pixels": float(mean_over_classes(rows, f"pixels_band_{number}")),
+            "rmse": float(mean_over_classes(rows, f"depth_{measure}")),
+            "constant_depth_rmse": float(mean_over_classes(rows, f"constant_depth_{measure}")),
+        }
+        for number, ((near, far), measure) in enumerate(zip(BANDS, depth.BAND_MEASURES, strict=True))
+    ]
     metrics |= {"delta_threshold": DELTA_THRESHOLD, "unit": "longest side of the object"}
     constant_metrics = _of_method(rows, "constant_depth", depth.MEASURES)
     return metrics | {"baselines": {"constant_depth": {"depth": constant, **constant_metrics}}}

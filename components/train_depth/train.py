@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,9 +83,13 @@ def train_depth(
         DatasetError: for renders that cannot be read, or without a visible object in the training split.
         TrainingError: if the loss is no longer finite, or after SIGTERM.
     """
-    for name, value in {"width": width, "validate_every": validate_every}.items():
-        require(value >= 1, f"expected {name} of at least 1, got {value}")
+    for name, number in {"width": width, "validate_every": validate_every}.items():
+        require(number >= 1, f"expected {name} of at least 1, got {number}")
     require(learning_rate > 0, f"expected a learning_rate above 0, got {learning_rate}")
+    compiler = os.environ.get("CXX", "g++")
+    require(
+        not compiled or shutil.which(compiler) is not None, f"compiled: expected the compiler {compiler}, found none"
+    )
     require(scale_invariant >= 0, f"expected scale_invariant of at least 0, got {scale_invariant}")
     changes = Augmentation(color_jitter, random_background, random_crop)
     changes.check()

@@ -69,6 +69,10 @@ def test_the_truth_scores_full_marks(perfect: tuple[SyntheticRun, Evaluation, di
 def test_baselines_are_worse_than_the_truth(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
     figures = perfect[1].figures
     assert 0.1 < figures["constant_depth_rmse"] < 0.5
+    bands = perfect[2]["depth"]["by_distance_from_silhouette"]
+    assert [(band["from_pixels"], band["to_pixels"]) for band in bands] == [(1, 2), (2, 4), (4, 8), (8, None)]
+    assert all(band["rmse"] == 0 and 0.05 < band["constant_depth_rmse"] < 0.6 for band in bands if band["pixels"])
+    assert sum(band["pixels"] for band in bands) == pytest.approx(1)
     assert 0.05 < figures["mean_shape_iou"] < 0.9 and 0.05 < figures["extruded_surface_iou"] < 0.9
 
 
