@@ -111,7 +111,8 @@ class Reconstructor:
         if not (probability >= threshold * 255).any():
             raise FormatError(f"expected a shape, got no voxel that reaches the threshold {threshold}")
         cubes = upright_cubes(probability >= threshold * 255, elevation_degrees)
-        classes, best = [], 0
+        classes: list[tuple[str, float]] = []
+        best = 0
         if "classifier" in self.models:
             classes, best = classify_turned(self.models["classifier"], probability, cubes, threshold)
         upright = canonical_grid_from_cube(probability, cubes[best], len(probability)) / 255
@@ -175,7 +176,9 @@ def complete_shape(model: Path, seen: Depth) -> NDArray[np.uint8]:
         )
     points = unproject(seen.depth, seen.intrinsics)
     grid = occupancy_of_points(points, enclosing_cube(points), int(recgan.config["input_resolution"]))
-    return predict(recgan.network, torch.from_numpy(grid[None]), torch.float32)[0]  # type: ignore[arg-type]
+    made = predict(recgan.network, torch.from_numpy(grid[None]), torch.float32)  # type: ignore[arg-type]
+    probability: NDArray[np.uint8] = made[0]
+    return probability
 
 
 def shape_from_views(r2n2: TorchNetwork, photographs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

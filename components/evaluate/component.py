@@ -39,7 +39,7 @@ def evaluate(
     from shapeyard.contracts.progress import stage
 
     with stage("evaluate"):
-        shards = [[shard.path for shard in kind] for kind in (meshes, renders, voxels)]
+        shards = ([m.path for m in meshes], [r.path for r in renders], [v.path for v in voxels])
         inputs = Inputs(*shards, depths.path, reconstructions.path, class_predictions.path, recognized.path)
         result = evaluate_models(inputs, evaluation.path)
         log_metrics(metrics, result.figures)
