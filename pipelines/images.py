@@ -1,8 +1,8 @@
 """A tag for each stage's image that changes when the stage's code does.
 
 KFP's caches know an image by its name. So the name must change with everything that the stage's result depends on: its
-own folder, the modules of the library that it imports, its lock file. Nothing else: a change in the report must not
-train anything again.
+own folder, the modules that it imports from the library and from beside the stages, its lock file. Nothing else: a
+change in the report must not train anything again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def local_image(stage: str) -> str:
 
 
 def content_tag(stage: str) -> str:
-    """A hash of the stage's folder, the `shapeyard` modules it imports, however indirectly, and its lock file."""
+    """A hash of the stage's folder, the modules it imports from outside, however indirectly, and its lock file."""
     own = [path for path in sorted((ROOT / "components" / stage).rglob("*")) if _is_code(path)]
     library: set[Path] = set()
     for path in own:
@@ -51,7 +51,10 @@ def _collect_library(path: Path, found: set[Path]) -> None:
 
 @cache
 def _imported_modules(path: Path) -> frozenset[Path]:
-    """The files of `shapeyard` that a Python file imports, anywhere in it, with the packages around them."""
+    """The files outside the stages that a Python file imports, anywhere in it, with the packages around them.
+
+    The list of the stages is left out: what it says of a stage is in the image's name and in the choice of the lock.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -63,11 +66,16 @@ def _imported_modules(path: Path) -> frozenset[Path]:
     files: set[Path] = set()
     for name in names:
         parts = name.split(".")
-        if parts[0] == "shapeyard":
+        if parts[0] == "shapeyard" or (parts[0] == "components" and _is_shared(parts)):
             for depth in range(1, len(parts) + 1):
                 stem = ROOT.joinpath(*parts[:depth])
                 files.update(file for file in (stem / "__init__.py", stem.with_suffix(".py")) if file.is_file())
     return frozenset(files)
+
+
+def _is_shared(parts: list[str]) -> bool:
+    """Whether a name in `components` leads to a module beside the stages, other than the list of the stages."""
+    return parts[1:2] not in ([], ["images"]) and (ROOT / "components" / f"{parts[1]}.py").is_file()
 
 
 def _absolute(node: ast.ImportFrom, path: Path) -> str:

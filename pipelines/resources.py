@@ -39,28 +39,32 @@ class Resources:
     """Attempts after the first."""
     shared_memory: str = ""
     """Size of /dev/shm, for the processes that load a training's examples; empty: the runtime's 64 MB."""
-    reads_source: bool = False
-    """Whether it talks to the bucket that the meshes come from."""
+    uses_bucket: bool = False
+    """Whether it talks to a bucket: the one that the meshes come from, or that checkpoints go to."""
 
 
 RESOURCES = {
-    "plan": Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"), timeout_s=HOUR_S, retries=3, reads_source=True),
-    "fetch": Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"), timeout_s=4 * HOUR_S, retries=3, reads_source=True),
+    "plan": Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"), timeout_s=HOUR_S, retries=3, uses_bucket=True),
+    "fetch": Resources(cpu=("500m", "2"), memory=("1Gi", "4Gi"), timeout_s=4 * HOUR_S, retries=3, uses_bucket=True),
     "render": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=12 * HOUR_S),
     "voxelize": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=4 * HOUR_S),
     "describe": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=12 * HOUR_S),
     "sample_sdf": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=12 * HOUR_S),
     "train_depth": Resources(
-        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, retries=1, shared_memory="4Gi"
+        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, shared_memory="4Gi", uses_bucket=True
     ),
     "train_recgan": Resources(
-        cpu=("2", "8"), memory=("4Gi", "48Gi"), timeout_s=7 * DAY_S, retries=1, shared_memory="4Gi"
+        cpu=("2", "8"), memory=("4Gi", "48Gi"), timeout_s=7 * DAY_S, shared_memory="4Gi", uses_bucket=True
+    ),
+    "train_multiview": Resources(
+        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, retries=1, shared_memory="4Gi"
     ),
     "train_classifier": Resources(
         cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=DAY_S, retries=1, shared_memory="2Gi"
     ),
     "recognize": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=4 * HOUR_S),
     "evaluate": Resources(cpu=("1", "4"), memory=("2Gi", "16Gi"), timeout_s=12 * HOUR_S),
+    "evaluate_multiview": Resources(cpu=("1", "4"), memory=("2Gi", "16Gi"), timeout_s=12 * HOUR_S),
     "report": Resources(cpu=("500m", "2"), memory=("1Gi", "8Gi"), timeout_s=2 * HOUR_S),
     "report_classifier": Resources(cpu=("500m", "2"), memory=("1Gi", "8Gi"), timeout_s=2 * HOUR_S),
 }
@@ -81,7 +85,7 @@ def ask_for_resources(*tasks: dsl.PipelineTask) -> None:
             kubernetes.empty_dir_mount(
                 task, "shared-memory", "/dev/shm", medium="Memory", size_limit=resources.shared_memory  # noqa: S108
             )  # fmt: skip
-        if resources.reads_source:
+        if resources.uses_bucket:
             # Optional, both: a source may be public, need no address (AWS), or trust the pod's service account.
             kubernetes.use_secret_as_env(task, SECRET, {key: key for key in SECRET_KEYS}, optional=True)
             kubernetes.use_config_map_as_env(task, SETTINGS, {key: key for key in SETTINGS_KEYS}, optional=True)

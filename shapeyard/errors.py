@@ -7,6 +7,7 @@
     │   └── MeshError         a mesh that cannot be used: unreadable, empty, not finite, too large
     ├── DatasetError          a dataset or model artifact that is missing, broken or of another kind
     ├── TooManySkippedError   more samples were skipped than the stage allows
+    ├── TrainingError         a training that stopped: it diverged, or was told to end
     ├── RunError              a pipeline run that failed; names the stage, the reason and the log
     └── SubmitError           a cluster that cannot be reached, or refuses; names its endpoint
 
@@ -42,6 +43,10 @@ class DatasetError(ShapeyardError):
 
 class TooManySkippedError(ShapeyardError):
     """More samples were skipped than the stage allows."""
+
+
+class TrainingError(ShapeyardError):
+    """A training that stopped before its end: it diverged, or was told to end."""
 
 
 class RunError(ShapeyardError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,51 @@ def endless_batches(count: int, batch_size: int, rng: np.random.Generator) -> It
             waiting = np.concatenate([waiting, rng.permutation(count)])
         yield waiting[:batch_size]
         waiting = waiting[batch_size:]
+
+
+class Draw(NamedTuple):
+    """What a step's batch, or a part of it, is made from: a function of the seed and the step alone."""
+
+    step: int
+    indices: NDArray[np.int64]
+    """(b,) examples"""
+    rng: np.random.Generator
+    """for what all examples of the batch have in common"""
+    rngs: list[np.random.Generator]
+    """one for each of the b examples"""
+
+
+def draw(step: int, count: int, places: range, batch_size: int, seed: int) -> Draw:
+    """The examples of step 1, 2, … at some places of its batch, and the generators for what is random in it.
+
+    Each pass over the examples has an order of its own and leaves none out; a batch may reach over into the next pass.
+    A part of a batch is drawn as it would be in the whole one.
+
+    Args:
+        step: from 1 on.
+        count: of all examples.
+        places: within the batch, 0 to `batch_size`.
+        batch_size: examples in the whole batch.
+        seed: of everything.
+    """
+    absolute = [(step - 1) * batch_size + place for place in places]
+    return Draw(
+        step,
+        np.array([_order(count, seed, number // count)[number % count] for number in absolute]),
+        np.random.default_rng([seed, 1, step, 0]),
+        [np.random.default_rng([seed, 2, step, place]) for place in places],
+    )
+
+
+def seed_of_step(step: int, rank: int, seed: int) -> int:
+    """A seed, 0 to 2³²−1, for generators that are not ours."""
+    return int(np.random.SeedSequence([seed, 3, step, rank]).generate_state(1)[0])
+
+
+@lru_cache(maxsize=4)
+def _order(count: int, seed: int, number: int) -> NDArray[np.int64]:
+    """The order of the examples in a pass."""
+    return np.random.default_rng([seed, 0, number, 0]).permutation(count)
 
 
 def cosine_rate(step: int, steps: int, warmup: int = 0) -> float:

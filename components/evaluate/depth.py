@@ -11,10 +11,12 @@ from components.evaluate.averages import Row
 from shapeyard.contracts.dataset import Dataset, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.errors import DatasetError
-from shapeyard.metrics.depth import depth_errors
+from shapeyard.metrics.depth import BANDS, depth_errors, silhouette_bands
 
 MEASURES = ("rmse", "abs_rel", "delta")
 METHODS = ("depth", "constant_depth")
+BAND_MEASURES = tuple(f"rmse_band_{number}" for number in range(len(BANDS)))
+"""RMSE of the pixels at a distance from the silhouette."""
 
 
 def mean_training_depth(renders: Dataset) -> float:
@@ -31,6 +33,8 @@ def mean_training_depth(renders: Dataset) -> float:
 def depth_rows(renders: Dataset, depths: Dataset, samples: list[Sample], constant: float) -> list[Row]:
     """A row for each view of the samples: depth_rmse, …, constant_depth_rmse, …; views that show nothing are left out.
 
+    `pixels_band_0`, … are the shares of the object's pixels that are at the distances of `BANDS` from its silhouette.
+
     Raises:
         DatasetError: if a predicted map has another shape than the true one, or holes in the object.
     """
@@ -40,12 +44,16 @@ def depth_rows(renders: Dataset, depths: Dataset, samples: list[Sample], constan
         _check(depths, sample.id, true, predicted)
         for view in range(len(true)):
             if np.isfinite(true[view]).any():
+                bands = silhouette_bands(np.isfinite(true[view]))
                 row: Row = {"id": sample.id, "class": sample.class_name, "view": view}
+                row |= {f"pixels_band_{k}": float(band.sum() / sum(map(np.sum, bands))) for k, band in enumerate(bands)}
                 for method, values in zip(METHODS, (predicted[view], constant), strict=True):
                     if np.isnan(values).all():  # no training split, no constant
                         continue
                     errors = depth_errors(values, true[view])
                     row |= {f"{method}_{measure}": getattr(errors, measure) for measure in MEASURES}
+                    for name, band in zip(BAND_MEASURES, bands, strict=True):
+                        row[f"{method}_{name}"] = depth_errors(values, true[view], band).rmse
                 rows.append(row)
     return rows
 

@@ -49,18 +49,38 @@ class UNet(nn.Module):
 
 
 def masked_squared_error(estimate: Tensor, depth: Tensor, mean: float, std: float) -> Tensor:
-    """Mean squared error over the object's pixels, in standardized units.
+    """Mean squared error over an object's pixels, then over the images, in standardized units.
 
     Args:
         estimate: (B,1,H,W), standardized.
-        depth: (B,H,W) in canonical units, inf outside the object; at least one pixel must be finite.
+        depth: (B,H,W) in canonical units, inf outside the object; an image without a pixel counts as without error.
         mean: the constants of the standardization, canonical units.
         std: as `mean`.
     """
     mask = torch.isfinite(depth)
     target = torch.where(mask, (depth - mean) / std, 0.0)
-    error = torch.where(mask, estimate[:, 0] - target, 0.0)
-    return error.square().sum() / mask.sum()
+    return _over_pixels(torch.where(mask, estimate[:, 0] - target, 0.0).square(), mask).mean()
+
+
+def scale_invariant_error(estimate: Tensor, depth: Tensor, mean: float, std: float) -> Tensor:
+    """What is left of the error when the best common factor of an image's depth is forgiven, in standardized units.
+
+    The variance of log d − log d* over the object's pixels, then the mean over the images: equation 1 of Eigen,
+    Puhrsch, Fergus, 2014, arXiv 1406.2283 (their training loss is half of the squared error and half of this). An error
+    of the logarithm is one of `mean` in depth at the mean depth, so it is given times (mean / std)².
+
+    Args and units as for `masked_squared_error`; an estimate below a tenth of the mean counts as that.
+    """
+    mask = torch.isfinite(depth)
+    estimated = (estimate[:, 0] * std + mean).clamp(min=0.1 * mean)
+    difference = torch.where(mask, estimated.log() - torch.where(mask, depth, 1.0).log(), 0.0)
+    variance = _over_pixels(difference.square(), mask) - _over_pixels(difference, mask).square()
+    return (mean / std) ** 2 * variance.mean()
+
+
+def _over_pixels(values: Tensor, mask: Tensor) -> Tensor:
+    """(B,H,W), 0 outside the mask → the mean over each image's mask (B,)."""
+    return values.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
 
 
 def _level(channels_in: int, channels: int) -> nn.Sequential:

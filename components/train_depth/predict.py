@@ -37,7 +37,7 @@ def predict(estimator: Estimator, views: Sequence[View]) -> NDArray[np.float32]:
     """
     network, (mean, std), window, half = estimator
     window = window.with_all_of(Window.around(np.isfinite([depth for _, depth in views])))
-    rgba, depth = stack(views, window)
+    rgba, depth = stack([window.cut(view) for view in views])
     device = network.out.weight.device
     network.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):

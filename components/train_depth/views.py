@@ -55,6 +55,10 @@ class Window(NamedTuple):
         """Rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def cut(self, view: View) -> View:
+        """The part of a view."""
+        return view[0][self.slices], view[1][self.slices]
+
 
 class Views:
     """All views of some samples in which anything of the object is visible, in the order of the samples.
@@ -116,19 +120,10 @@ def require_size(height: int, width: int) -> None:
     )
 
 
-def stack(views: Sequence[View], window: Window, mirrored: NDArray[np.bool_] | None = None) -> tuple[Tensor, Tensor]:
-    """A batch of views, cut to a window: rgba (B,4,h,w) in 0…1, channels last in memory, and depth (B,h,w).
-
-    Those `mirrored` (B,) are flipped in x. The mirror image of an object is an object, and the lens looks the same in a
-    mirror: its depth is mirrored too.
-    """
-    rgba = np.stack([image for image, _ in views])
-    depth = np.stack([depth for _, depth in views])
-    if mirrored is not None:
-        rgba[mirrored], depth[mirrored] = rgba[mirrored, :, ::-1], depth[mirrored, :, ::-1]
-    rows, columns = window.slices
-    images = torch.from_numpy(rgba[:, rows, columns]).permute(0, 3, 1, 2).float().div(255)
-    return images, torch.from_numpy(depth[:, rows, columns])
+def stack(views: Sequence[View]) -> tuple[Tensor, Tensor]:
+    """A batch of views: rgba (B,4,h,w) in 0…1, channels last in memory, and depth (B,h,w)."""
+    images = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2).float().div(255)
+    return images, torch.from_numpy(np.stack([depth for _, depth in views]))
 
 
 def _bounds(occupied: NDArray[np.bool_]) -> tuple[int, int]:

@@ -19,7 +19,9 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side):
     voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
                       resolution, translate (3,) and scale as binvox has them, in the file's own frame
     reconstructions   probability (V,D,D,D) uint8, 0…255 for 0…1, index order x,y,z of the camera-frame cube (camera
-                      axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame
+                      axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame.
+                      Of several images (train_multiview) the cube is the canonical one, and each of the V shapes was
+                      made of more views: attributes view_order, and views_used (V): the first so many of these
     predictions       probabilities (K,C) float32: a row for each of the K views (or the one grid) of the sample that
                       was shown to the classifier; the dataset's attribute `classes` names the C columns
     features          what a printed thing shows: occupancy as in voxels, turned about its upright axis; measures (F,)
@@ -34,6 +36,7 @@ Splits are made once, by `plan`; every later dataset carries them on.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -225,6 +228,7 @@ class Dataset:
         samples: all rows, in the order of the directories and of their rows.
         skipped: what was left out on the way.
         attributes: those of the first directory.
+        fingerprint: a hash of all that the directories hold.
     """
 
     def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
@@ -240,6 +244,7 @@ class Dataset:
         self._names: dict[Path, list[str]] = {}
         infos = [read_info(path) for path in self.paths]
         self.attributes: dict[str, Any] = infos[0]["attributes"]
+        self.fingerprint = hashlib.sha256(json.dumps([info["files"] for info in infos]).encode()).hexdigest()
         for path, info in zip(self.paths, infos, strict=True):
             if info["kind"] != kind:
                 raise DatasetError(f"{path}: expected a dataset of kind {kind}, got {info['kind']}")

@@ -3,6 +3,7 @@
 model.safetensors or model.keras     the weights
 config.json                          network parameters, preprocessing constants; rebuilds the network
 history.csv                          one row an epoch (or every few steps): step, losses, metrics
+logs/                                how the figures went, for TensorBoard; may be missing
 metrics.json                         the last figures on the validation split, throughput, seconds, the other files
                                      with their hashes; written last
                                      and atomically: where it stands, the model is whole
@@ -35,7 +36,7 @@ def finish_model(path: Path, history: Sequence[Mapping[str, float]], metrics: Ma
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(history)
-    files = {file.name: describe_file(file) for file in sorted(path.iterdir())}
+    files = {file.name: describe_file(file) for file in sorted(path.iterdir()) if file.is_file()}
     write_json(path / "metrics.json", {**metrics, "files": files})
 
 

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from shapeyard.errors import ShapeyardError, one_line
 
@@ -28,18 +28,22 @@ EVENTS_VARIABLE = "SHAPEYARD_EVENTS"
 UPDATE_INTERVAL_S = 0.2  # a person sees no more, and the file stays small
 
 
+class Reporting(NamedTuple):
+    """Where a stage says what it does."""
+
+    stage: str
+    file: Path | None
+    """of events; None: a bar on the terminal"""
+
+
 class _Reporter:
     """Writes one stage's events to its file, or draws them as a bar."""
 
-    def __init__(self, stage: str) -> None:
-        self.stage = stage
+    def __init__(self, to: Reporting) -> None:
+        self.to = to
         self.last_update = 0.0
-        self.file: IO[str] | None = None
+        self.file: IO[str] | None = to.file.open("a", encoding="utf-8", buffering=1) if to.file else None
         self.bar: Any = None
-        folder = os.environ.get(EVENTS_VARIABLE)
-        if folder:
-            path = Path(folder) / f"{stage}.{uuid.uuid4().hex[:12]}.jsonl"
-            self.file = path.open("w", encoding="utf-8", buffering=1)
 
     def event(self, event: str, **values: Any) -> None:
         if self.file:
@@ -60,7 +64,7 @@ class _Reporter:
 
         if self.bar is None:
             self.bar = Progress(
-                TextColumn(f"[bold]{self.stage}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                TextColumn(f"[bold]{self.to.stage}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                 TextColumn("{task.description}"), console=Console(stderr=True), transient=True,
             )  # fmt: skip
             self.bar.start()
@@ -85,7 +89,8 @@ def stage(name: str) -> Iterator[None]:
     error; anything else is a fault of ours and keeps its traceback.
     """
     global _reporter
-    _reporter = _Reporter(name)
+    folder = os.environ.get(EVENTS_VARIABLE)
+    _reporter = _Reporter(Reporting(name, Path(folder) / f"{name}.{uuid.uuid4().hex[:12]}.jsonl" if folder else None))
     _reporter.event("start", stage=name, time=time.time(), pid=os.getpid())
     try:
         yield
@@ -98,6 +103,23 @@ def stage(name: str) -> Iterator[None]:
         raise
     else:
         _reporter.event("done", time=time.time())
+    finally:
+        _reporter.close()
+        _reporter = None
+
+
+def reporting_on() -> Reporting | None:
+    """Where the stage that is running reports to, for a process that it starts; None outside a stage."""
+    return _reporter.to if _reporter else None
+
+
+@contextmanager
+def reporting(to: Reporting) -> Iterator[None]:
+    """Report the progress of another process's stage, which itself says when it starts and how it ends."""
+    global _reporter
+    _reporter = _Reporter(to)
+    try:
+        yield
     finally:
         _reporter.close()
         _reporter = None

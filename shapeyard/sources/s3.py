@@ -81,6 +81,11 @@ class S3Source:
         with self._errors(key):
             self._client.upload_file(str(path), self.bucket, self.prefix + key)
 
+    def remove(self, key: str) -> None:
+        """Remove the object at `key` below the prefix, if there is one."""
+        with self._errors(key):
+            self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key)
+
     def ensure_bucket(self) -> None:
         """Make the bucket unless it is there."""
         with self._errors():

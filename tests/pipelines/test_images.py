@@ -9,11 +9,14 @@ from pipelines.images import content_tag
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of two stages: fetch uses the library's `a`, which uses `b`; report uses nothing."""
+    """A project of two stages: fetch uses the library's `a`, which uses `b`, and `shared`; report uses nothing."""
     for name, text in {
         "shapeyard/__init__.py": "", "shapeyard/a/__init__.py": "", "shapeyard/a/one.py": "from shapeyard.b import two",
         "shapeyard/b.py": "two = 2", "shapeyard/c.py": "", "requirements/base.txt": "numpy==1",
         "components/fetch/component.py": "def f():\n    from shapeyard.a.one import x",
+        "components/fetch/work.py": "from components import images, shared",
+        "components/shared.py": "import shapeyard.d",
+        "components/images.py": "", "shapeyard/d.py": "", "components/__init__.py": "",
         "components/report/component.py": "", "components/report/page.html.jinja": "<html>",
     }.items():  # fmt: skip
         path = tmp_path / name
@@ -32,6 +35,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("shapeyard/b.py", {"fetch"}),
         ("shapeyard/a/__init__.py", {"fetch"}),
         ("shapeyard/c.py", set()),
+        ("components/shared.py", {"fetch"}),
+        ("shapeyard/d.py", {"fetch"}),
+        ("components/images.py", set()),
         ("requirements/base.txt", {"fetch", "report"}),
     ],
 )

@@ -27,7 +27,7 @@ from pipelines.resources import RESOURCES, SECRET, SECRET_KEYS, SETTINGS, SETTIN
 from shapeyard.errors import ParameterError
 
 TRAINING = {stage for stage in STACK_OF_STAGE if stage.startswith("train_")}
-READS_SOURCE = {"plan", "fetch"}
+USES_BUCKET = {"plan", "fetch", "train_depth", "train_recgan"}
 QUANTITY = re.compile(r"\d+m?|\d+[MG]i")
 
 
@@ -140,10 +140,10 @@ def test_requests_and_limits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", pipeline_names())
-def test_credentials_by_reference_where_the_source_is_read(name: str) -> None:
+def test_credentials_by_reference_where_a_bucket_is_used(name: str) -> None:
     ir = compile_pipeline(name)
     for stage, pod in pods(ir).items():
-        if stage not in READS_SOURCE:
+        if stage not in USES_BUCKET:
             assert not {"secretAsEnv", "secretAsVolume", "configMapAsEnv"} & set(pod), stage
             continue
         (secret,), (settings,) = pod["secretAsEnv"], pod["configMapAsEnv"]

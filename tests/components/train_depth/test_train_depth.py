@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import killed
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,9 @@ from kfp import dsl
 from safetensors.torch import load_file
 
 from components.train_depth import views as views_module
+from components.train_depth.augmentation import Augmentation, augmented
 from components.train_depth.component import train_depth as component
-from components.train_depth.model import UNet, masked_squared_error
+from components.train_depth.model import UNet, masked_squared_error, scale_invariant_error
 from components.train_depth.predict import Estimator, predict
 from components.train_depth.train import train_depth
 from components.train_depth.views import Standardization, Views, Window, stack
@@ -31,17 +34,36 @@ TINY: dict[str, Any] = {
     "validate_every": 10,
     "workers": 1,
 }
+TRAIN = "components.train_depth.train:train_depth"
 Write = Callable[..., Any]
 
 
-def test_parameters_of_the_paper_size() -> None:
-    def level(c_in: int, c: int) -> int:
-        return (9 * c_in * c + c) + 2 * (9 * c * c + c) + 2 * c  # three convolutions, batch norm
+def test_parameters_of_the_paper_size_block_by_block() -> None:
+    """Ilios' network: 512×512×4, levels of 64, 128, 256, 512; no other block has parameters.
 
-    down = level(4, 64) + level(64, 128) + level(128, 256) + level(256, 512)
-    enlarge = sum(4 * 2 * c * c + c for c in (256, 128, 64))
-    up = level(512, 256) + level(256, 128) + level(128, 64)
-    assert sum(p.numel() for p in UNet(64).parameters()) == down + enlarge + up + 64 + 1
+    A level, c_in → c: three 3×3 convolutions with biases and the two vectors of a batch normalization,
+    (9·c_in·c + c) + 2·(9·c·c + c) + 2·c. An enlarging 2×2 convolution, 2c → c: 4·2c·c + c. On the way up a level sees
+    the enlarged and the skipped c channels, so c_in = 2c. The last one, 1×1, 64 → 1: 64 + 1.
+    """
+    network = UNet(64)
+
+    def counts(blocks: Any) -> list[int]:
+        return [sum(p.numel() for p in block.parameters()) for block in blocks]
+
+    assert counts(network.down) == [
+        2_368 + 2 * 36_928 + 128,  # 9·4·64 + 64, 9·64·64 + 64, 2·64
+        73_856 + 2 * 147_584 + 256,  # 9·64·128 + 128, 9·128·128 + 128, 2·128
+        295_168 + 2 * 590_080 + 512,  # 9·128·256 + 256, 9·256·256 + 256, 2·256
+        1_180_160 + 2 * 2_359_808 + 1_024,  # 9·256·512 + 512, 9·512·512 + 512, 2·512
+    ]
+    assert counts(network.enlarge) == [524_544, 131_200, 32_832]  # 8·256² + 256, 8·128² + 128, 8·64² + 64
+    assert counts(network.up) == [
+        1_179_904 + 2 * 590_080 + 512,  # 9·512·256 + 256, 9·256·256 + 256, 2·256
+        295_040 + 2 * 147_584 + 256,  # 9·256·128 + 128, 9·128·128 + 128, 2·128
+        73_792 + 2 * 36_928 + 128,  # 9·128·64 + 64, 9·64·64 + 64, 2·64
+    ]
+    assert counts([network.out, network.pool]) == [65, 0]
+    assert counts([network]) == [11_609_729]
 
 
 def test_shapes_and_overfit() -> None:
@@ -88,10 +110,75 @@ def test_views_and_their_standardization(write_shapes: Write, monkeypatch: pytes
 def test_mirrored_views() -> None:
     rgba = np.arange(256, dtype=np.uint8).reshape(8, 8, 4)
     depth = np.arange(64, dtype=np.float32).reshape(8, 8)
-    images, depths = stack([(rgba, depth), (rgba, depth)], Window(0, 8, 0, 8), np.array([False, True]))
-    assert images.shape == (2, 4, 8, 8)
-    assert torch.equal(images[1], images[0].flip(-1)) and torch.equal(depths[1], depths[0].flip(-1))
+    shown = [augmented((rgba, depth), Augmentation(), np.random.default_rng(seed)) for seed in range(20)]
+    images, depths = stack([(rgba, depth), *shown])
+    assert images.shape == (21, 4, 8, 8)
     assert images[0, 1, 1, 2].item() == pytest.approx(rgba[1, 2, 1] / 255)
+    mirrored = [torch.equal(image, images[0].flip(-1)) for image in images[1:]]
+    assert 4 < sum(mirrored) < 16
+    for image, seen, turned in zip(images[1:], depths[1:], mirrored, strict=True):
+        assert turned or torch.equal(image, images[0])
+        assert torch.equal(seen, depths[0].flip(-1) if turned else depths[0])
+
+
+def ball() -> tuple[np.ndarray, np.ndarray]:
+    """A gray ball of 32 × 40 pixels whose edge is half transparent."""
+    y, x = np.mgrid[:32, :40]
+    distance = np.hypot(y - 12, x - 25)
+    alpha = np.select([distance < 6, distance < 7], [255, 128], 0)
+    rgba = np.stack([np.full_like(alpha, 100)] * 3 + [alpha], axis=-1).astype(np.uint8)
+    return rgba, np.where(distance < 6.5, 2 + distance / 10, np.inf).astype(np.float32)
+
+
+def test_colours_change_and_the_shape_stays() -> None:
+    rgba, depth = ball()
+    means = []
+    for seed in range(10):
+        changed, seen = augmented((rgba, depth), Augmentation(color=0.3), np.random.default_rng(seed))
+        flip = slice(None, None, -1) if changed[12, 14, 3] else slice(None)
+        np.testing.assert_array_equal(changed[:, flip, 3], rgba[..., 3])
+        np.testing.assert_array_equal(seen[:, flip], depth)
+        assert (changed[..., :3] == changed[0, 0, :3]).all()  # one colour stays one colour
+        means.append(changed[0, 0, :3])
+    assert np.std(means, axis=0).min() > 5 and len({tuple(mean) for mean in means}) == 10
+    assert (rgba[..., :3] == 100).all()
+
+
+def test_a_background_shows_at_the_edges_alone() -> None:
+    rgba, depth = ball()
+    edge = (rgba[..., 3] > 0) & (rgba[..., 3] < 255)
+    changed = [augmented((rgba, depth), Augmentation(background=1.0), np.random.default_rng(s))[0] for s in range(8)]
+    changed = [image if not image[12, 14, 3] else image[:, ::-1] for image in changed]
+    for image in changed:
+        np.testing.assert_array_equal(image[..., 3], rgba[..., 3])
+        assert (image[rgba[..., 3] == 255] == rgba[rgba[..., 3] == 255]).all()
+    assert np.std([image[edge][:, 0].mean() for image in changed]) > 20
+
+
+def test_crops_show_some_of_the_object() -> None:
+    view = ball()
+    starts = set()
+    for seed in range(50):
+        rgba, depth = augmented(view, Augmentation(crop=0.5), np.random.default_rng(seed))
+        assert rgba.shape == (16, 16, 4) and depth.shape == (16, 16)  # half of 40 is 20, of which 16 divide by 8
+        assert np.isfinite(depth).any() and set(np.unique(depth)) <= set(np.unique(view[1]))
+        starts.add(depth.tobytes())
+    assert len(starts) > 20
+    with pytest.raises(ParameterError, match=r"expected crop from 0 to 1, got 1.0"):
+        Augmentation(crop=1.0).check()
+
+
+def test_a_scale_invariant_error_forgives_a_factor() -> None:
+    depth = torch.tensor([[[1.0, 2.0, math.inf]], [[3.0, 3.0, 3.0]]])
+    mean, std = 2.0, 0.5
+    estimate = ((torch.tensor([[[1.5, 3.0, 9.0]], [[2.0, 2.0, 2.0]]]) - mean) / std)[:, None]
+    assert scale_invariant_error(estimate, depth, mean, std).item() == pytest.approx(0, abs=1e-6)
+    estimate = ((torch.tensor([[[1.0, 1.0, 9.0]], [[2.0, 2.0, 2.0]]]) - mean) / std)[:, None].requires_grad_()
+    error = scale_invariant_error(estimate, depth, mean, std)  # log differences 0 and −log 2: variance (log 2 / 2)²
+    assert error.item() == pytest.approx(16 * (math.log(2) / 2) ** 2 / 2, rel=1e-5)
+    error.backward()
+    assert estimate.grad is not None and torch.isfinite(estimate.grad).all()
+    assert masked_squared_error(estimate, torch.full_like(depth, math.inf), mean, std).item() == 0
 
 
 def test_views_are_cut_to_what_is_visible() -> None:
@@ -100,7 +187,7 @@ def test_views_are_cut_to_what_is_visible() -> None:
     first[1][9, 17], second[1][15, 25], second[0][15, 25] = 2.0, 3.0, 255
     window = Window.around(np.isfinite([first[1], second[1]]))
     assert window == (8, 16, 8, 32)  # the mirror images of columns 17 and 25 are 22 and 14
-    images, depths = stack([first, second], Window(8, 16, 16, 32))
+    images, depths = stack([Window(8, 16, 16, 32).cut(view) for view in (first, second)])
     assert images.shape == (2, 4, 8, 16) and depths[0, 1, 1] == 2.0 and depths[1, 7, 9] == 3.0
     assert images[1, :, 7, 9].tolist() == [1.0] * 4
     estimator = Estimator(UNet(4), Standardization(2.0, 0.3), window, half=False)
@@ -123,6 +210,7 @@ def test_stage(write_shapes: Write, tmp_path: Path) -> None:
     for sample in true.samples:
         finite = np.isfinite(predicted.read(sample.id, "depth"))
         np.testing.assert_array_equal(finite, np.isfinite(true.read(sample.id, "depth")))
+        assert predicted.read(sample.id, "depth").dtype == np.float32
     figures, history = read_metrics(model.path), read_history(model.path)
     assert [row["step"] for row in history] == [10, 20, 30]
     assert figures["val_rmse"] == min(row["val_rmse"] for row in history) == metrics.metadata["val_rmse"]
@@ -131,7 +219,7 @@ def test_stage(write_shapes: Write, tmp_path: Path) -> None:
     network.load_state_dict(load_file(Path(model.path) / "model.safetensors"))
     sample = true.of_split("val")[0]
     window = Window(**config["window"])
-    rgba, depth = stack([(true.read(sample.id, "rgba", 0), true.read(sample.id, "depth", 0))], window)
+    rgba, depth = stack([window.cut((true.read(sample.id, "rgba", 0), true.read(sample.id, "depth", 0)))])
     again = network.eval()(rgba)[0, 0].detach() * config["depth_std"] + config["depth_mean"]
     mask = torch.isfinite(depth[0]).numpy()
     written = predicted.read(sample.id, "depth", 0)
@@ -171,3 +259,41 @@ def test_images_of_two_sizes(write_shapes: Write, tmp_path: Path) -> None:
     small, _ = write_shapes(start=2, count=4, splits=["train"], image_size=16, folder="small")
     with pytest.raises(DatasetError, match=r"images of \(32, 32\) pixels, sample ball/0002 has \(16, 16\)"):
         train_depth([large, small], tmp_path / "m", tmp_path / "d", **TINY)
+
+
+def test_killed_and_started_again_it_ends_with_the_same_files(write_shapes: Write, tmp_path: Path) -> None:
+    renders, _ = write_shapes()
+    changes = {"scale_invariant": 0.5, "color_jitter": 0.2, "random_background": 0.5, "random_crop": 0.3}
+    state = tmp_path / "state"
+    arguments = {"renders": [str(renders)], **TINY, **changes, "checkpoint_minutes": 0}
+    alone = {**arguments, "model": str(tmp_path / "alone"), "depths": str(tmp_path / "alone-depths")}
+    again = {**arguments, "model": str(tmp_path / "again"), "depths": str(tmp_path / "again-depths"),
+             "checkpoints": str(state)}  # fmt: skip
+    killed.run(TRAIN, alone)
+    killed.stop_at_checkpoint(TRAIN, again, state, random.randint(1, 25), random.random() / 20)
+    assert not (tmp_path / "again" / "metrics.json").exists() and list(state.glob("*.safetensors"))
+    killed.run(TRAIN, again)
+    for name in ("model.safetensors", "history.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+    depths = [Dataset([tmp_path / name], "depths") for name in ("again-depths", "alone-depths")]
+    assert depths[0].fingerprint == depths[1].fingerprint
+    assert not list(state.iterdir())
+
+
+def test_two_ranks_write_what_one_does(write_shapes: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renders, _ = write_shapes(count=5)
+    monkeypatch.setenv("SHAPEYARD_RANKS", "2")
+    figures = train_depth([str(renders)], str(tmp_path / "m"), str(tmp_path / "d"), **{**TINY, "steps": 6})
+    assert figures["ranks"] == 2 and figures == {k: v for k, v in read_metrics(tmp_path / "m").items() if k != "files"}
+    assert (tmp_path / "m" / "logs").is_dir() and len(Dataset([tmp_path / "d"], "depths").samples) == 5
+    with pytest.raises(ParameterError, match="expected width of at least 1, got 0"):
+        train_depth([str(renders)], str(tmp_path / "m"), str(tmp_path / "d"), **{**TINY, "width": 0})
+
+
+def test_patience(write_shapes: Write, tmp_path: Path) -> None:
+    renders, _ = write_shapes(count=5)
+    figures = train_depth(
+        [renders], tmp_path / "m", tmp_path / "d",
+        **{**TINY, "learning_rate": 1e-12, "steps": 50, "validate_every": 1, "patience": 3},
+    )  # fmt: skip
+    assert figures["steps"] == figures["kept_step"] + 3 < 50

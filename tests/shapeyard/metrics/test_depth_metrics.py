@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shapeyard.metrics.depth import depth_errors
+from shapeyard.metrics.depth import BANDS, depth_errors, silhouette_bands
 
 
 def test_by_hand() -> None:
@@ -41,3 +41,17 @@ def test_nothing_seen() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match=r"expected predicted and mask of shape \(2,\), got \(3,\)"):
         depth_errors(np.ones(3), np.ones(2))
+
+
+def test_bands_count_the_pixels_to_the_background() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[5:25, 8:40] = True  # reaches the right edge, beyond which there is background
+    y, x = np.mgrid[:30, :40]
+    rows, columns = np.minimum(y - 4, 25 - y), np.minimum(x - 7, 40 - x)
+    distance = np.where(mask, np.minimum(rows, columns), 0)  # of a rectangle: to the nearest side
+    bands = silhouette_bands(mask)
+    assert sum(bands).max() == 1 and (sum(bands) == mask).all()
+    for (near, far), band in zip(BANDS, bands, strict=True):
+        np.testing.assert_array_equal(band, (distance >= near) & (distance < far))
+    assert not any(band.any() for band in silhouette_bands(np.zeros((3, 3), bool)))
+    assert silhouette_bands(np.ones((3, 3), bool))[1].tolist() == [[False] * 3, [False, True, False], [False] * 3]
