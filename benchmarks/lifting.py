@@ -15,7 +15,8 @@ middle within half a voxel, one voxel a pixel, and a focal length of 560 pixels 
 the middle. That camera is taken for all. It matters: 0.7, 1, 1.5 and 2.5 sides away ours has 1.56, 1.42, 1.27 and 1.16
 voxels a column (theirs 1.51), since a near camera sees more surfaces one behind the other. Nor do the two grids of a
 pair show the same surfaces: that table's plane lies at row 200 of the 2.5D grid, while the whole shape bulges to 190.
-So the figure a column compares shapes more than lifting, and is missed; a run of voxels is one surface.
+So the figure a column says something of the shapes, too; how much of the gap is theirs is open. A run of voxels is one
+surface, and says more of the lifting.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ def reconstruct(
     recgan_views_per_object: int,
     recgan_cache_megabytes: int,
     recgan_validate_every: int,
+    recgan_patience: int,
     classifier_network: str,
     classifier_resolution: int,
     classifier_epochs: int,
@@ -169,6 +170,9 @@ def reconstruct(
         views_per_object=recgan_views_per_object,
         cache_megabytes=recgan_cache_megabytes,
         validate_every=recgan_validate_every,
+        patience=recgan_patience,
+        checkpoints=checkpoints,
+        checkpoint_minutes=checkpoint_minutes,
         seed=seed,
         workers=workers,
     )

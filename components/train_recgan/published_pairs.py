@@ -21,18 +21,20 @@ from shapeyard.contracts.dataset import Sample, Split
 from shapeyard.errors import require
 from shapeyard.formats.recgan_pairs import RESOLUTION, PairFiles, find_recgan_pairs, in_cube, read_recgan_pair
 
-VALIDATION_SHARE = 0.1
+OBJECTS_A_VALIDATION = 10
+"""Of so many training objects of a category one becomes val."""
 
 
 class PublishedPairs:
     """Pairs of files, numbered, at a resolution of choice."""
 
-    def __init__(self, files: Sequence[PairFiles], resolution: int) -> None:
+    def __init__(self, files: Sequence[PairFiles], resolution: int, split: Split = "train") -> None:
         """`resolution`: of the grids, R; raises `ParameterError` for more than their files have, 64 and 256."""
         halvings(resolution)
         fits = UPSCALE * resolution <= RESOLUTION
         require(fits, f"expected an input_resolution of at most {RESOLUTION // UPSCALE} for pairs, got {resolution}")
         self.resolution = resolution
+        self.split = split
         self.files = list(files)
         self.objects = [f"{file.category}/{file.object_id}" for file in files]
 
@@ -49,16 +51,26 @@ class PublishedPairs:
         """A pair as a row of a dataset."""
         file = self.files[index]
         name = f"{file.category}/{file.object_id}_{file.view}"
-        return Sample(name, file.category, split_of(file), file.surface.resolve().as_uri())
+        return Sample(name, file.category, self.split, file.surface.resolve().as_uri())
 
 
 def published_pairs(folder: str | Path, resolution: int) -> dict[Split, PublishedPairs]:
-    """All pairs below a folder by split; raises `FormatError` where there is none."""
+    """All pairs below a folder by split; raises `FormatError` where there is none.
+
+    The split is their own, but for a tenth of a category's training objects, by the rank of their id's hash, that
+    become val: none of fewer than ten.
+    """
     files = find_recgan_pairs(folder)
-    return {
-        split: PublishedPairs([file for file in files if split_of(file) == split], resolution)
-        for split in ("train", "val", "test")
-    }
+    held_out: set[tuple[str, str]] = set()
+    for category in {file.category for file in files}:
+        objects = {(category, f.object_id) for f in files if f.category == category and f.split == "train"}
+        ranked = sorted(objects, key=lambda name: hashlib.sha256("/".join(name).encode()).digest())
+        held_out.update(ranked[: len(objects) // OBJECTS_A_VALIDATION])
+    by_split: dict[Split, list[PairFiles]] = {"train": [], "val": [], "test": []}
+    for file in files:
+        held = file.split == "train" and (file.category, file.object_id) in held_out
+        by_split["val" if held else file.split].append(file)
+    return {split: PublishedPairs(some, resolution, split) for split, some in by_split.items()}
 
 
 def fingerprint_of_pairs(splits: Mapping[Split, PublishedPairs]) -> str:
@@ -66,13 +78,6 @@ def fingerprint_of_pairs(splits: Mapping[Split, PublishedPairs]) -> str:
     files = [path for source in splits.values() for file in source.files for path in (file.surface, file.shape)]
     listing = [f"{path.parent.parent.name}/{path.parent.name}/{path.name} {path.stat().st_size}" for path in files]
     return hashlib.sha256("\n".join(listing).encode()).hexdigest()
-
-
-def split_of(file: PairFiles) -> Split:
-    """Their own split, but for a tenth of the training objects, chosen by a hash of their id, that become val."""
-    digest = hashlib.sha256(f"{file.category}/{file.object_id}".encode()).digest()
-    held_out = int.from_bytes(digest[:8]) / 2**64 < VALIDATION_SHARE
-    return "val" if held_out and file.split == "train" else file.split
 
 
 def _blocks(grid: NDArray[np.bool_], resolution: int) -> NDArray[np.bool_]:
