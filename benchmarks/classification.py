@@ -2,7 +2,7 @@
 
 python benchmarks/classification.py modelnet modelnet10.npz      both networks on its test part, several seeds each
 python benchmarks/classification.py stl FOLDER --others FOLDER   printed things, cross-validated; what is called unlike
-python benchmarks/classification.py speed FOLDER                 feature extraction, files a second
+python benchmarks/classification.py speed                        feature extraction of files that it makes, a second
 python benchmarks/classification.py epoch                        xu2016: CPU seconds of an epoch, beside plain Keras
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from printable import write_printable
 
 from components.describe.describe import describe_things
 from components.fetch.fetch import fetch_shard
@@ -56,9 +57,9 @@ def main() -> None:
     stl.add_argument("--presets", nargs="+", default=["points256", "small"])
     stl.set_defaults(run=run_stl)
     speed = commands.add_parser("speed")
-    speed.add_argument("folder", type=Path)
-    speed.add_argument("--files", type=int, default=200)
+    speed.add_argument("--files", type=int, default=10_000, help="takes twice their size in --work")
     speed.add_argument("--megabytes", type=float, default=1.0)
+    speed.add_argument("--prepare", action="store_true", help="make and fetch the files only; with --work")
     speed.set_defaults(run=run_speed)
     epoch = commands.add_parser("epoch")
     epoch.add_argument("--grids", type=int, default=1024)
@@ -115,24 +116,26 @@ def run_stl(arguments: argparse.Namespace) -> None:
 
 
 def run_speed(arguments: argparse.Namespace) -> None:
-    """Copies of the folder's STL files that are about as large as asked for."""
-    size = arguments.megabytes * 1e6
-    files = sorted(arguments.folder.rglob("*.stl"), key=lambda path: abs(path.stat().st_size - size))[:8]
-    source = arguments.work / "speed"
-    for number in range(arguments.files):
-        target = source / "thing" / f"{number:05}.stl"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files[number % len(files)], target)
-    (source / "thing" / "broken.stl").write_bytes(files[0].read_bytes()[:5000])
-    meshes = fetched(str(source), "things", arguments.work)
+    """Files made for it, a broken one among them; what is made already is used again."""
+    meshes, source = arguments.work / "meshes", arguments.work / "printable"
+    if not (meshes / "dataset.json").is_file():
+        write_printable(source / "thing", arguments.files, arguments.megabytes)
+        (source / "thing" / "broken.stl").write_bytes((source / "thing" / "00000.stl").read_bytes()[:5000])
+        started = time.perf_counter()
+        fetched(str(source), "things", arguments.work)
+        print(f"fetched: {arguments.files / (time.perf_counter() - started):.1f} files a second", flush=True)
+        shutil.rmtree(source)
+    if arguments.prepare:
+        return
     started, cpu = time.perf_counter(), sum(os.times()[:4])
-    described(meshes, arguments.work / "described", preset("classify_stl", "small"), arguments.workers)
+    features = described(meshes, arguments.work / "described", preset("classify_stl", "small"), arguments.workers)
     seconds, cpu = time.perf_counter() - started, sum(os.times()[:4]) - cpu
-    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    mean = np.mean([path.stat().st_size for path in files]) / 1e6
+    found = Dataset([features], "features")
+    own, others = (resource.getrusage(who).ru_maxrss / 1e3 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(
-        f"{arguments.files} files of {mean:.2f} MB on average: {arguments.files / seconds:.1f} files a second, "
-        f"{1000 * cpu / arguments.files:.1f} ms of CPU a file, at most {largest / 1e3:.0f} MB a process"
+        f"{len(found.samples)} files, {len(found.skipped)} skipped ({found.skipped[0].reason}): "
+        f"{len(found.samples) / seconds:.1f} files a second, {1000 * cpu / len(found.samples):.1f} ms of CPU a file, "
+        f"at most {own:.0f} MB in the writing process and {others:.0f} MB in each other"
     )
 
 

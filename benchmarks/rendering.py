@@ -3,9 +3,10 @@
 python benchmarks/rendering.py [--source FOLDER] [--views 24] [--image-size 137] [--samples 1 --samples 8]
                                 [--peers 6] [--repeat 2]
 
-Both are measured in turns, since other work on the machine slows both down; the best round of each counts. The peer
-is the same stage with the same settings, started once for each of some models and scaled to all of them. Seconds
-include the start of Python and Blender: the fewer samples, the more of a process's time that is.
+All are measured in turns, since other work on the machine slows all of them down; the best round of each counts. The
+stage is started as a command. Blender's render calls are those of one process that draws all models, with a thread a
+core. The peer is the same command with the same settings, started once for each of some models and scaled to all of
+them. Seconds include the start of Python and Blender: the fewer samples, the more of a process's time that is.
 """
 
 from __future__ import annotations
@@ -75,11 +76,11 @@ def main(source: str, views: int, image_size: int, samples: tuple[int, ...], pee
 
 
 class Round(NamedTuple):
-    """Seconds, but for the memory at the stage's peak."""
+    """Seconds, but for the memory at the peak of the largest process."""
 
     stage: float
     calls: float
-    """of it in Blender's render calls"""
+    """in Blender's render calls, one after the other"""
     cpu: float
     megabytes: int
     processes: float
@@ -103,23 +104,30 @@ def write_singles(meshes: Dataset, folder: Path, count: int) -> list[Path]:
 
 
 def measure(folder: Path, singles: list[Path], objects: int, parameters: dict[str, int]) -> Round:
-    """The stage over all models, then a process for each of some."""
-    start = time.perf_counter()
+    """The render calls for all models, the stage over all, then a process for each of some."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        calls, cpu, megabytes = pool.apply(render, (folder / "meshes", folder / "renders", parameters))
-    stage = time.perf_counter() - start
+        calls = pool.apply(render_calls, (folder / "meshes", folder / "renders", parameters))
+    stage, cpu = run_stage([folder / "meshes"], folder / "renders", parameters)
+    megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    processes, processes_cpu = run_stage(singles, folder / "render-of-one", parameters)
+    scale = objects / len(singles)
+    return Round(stage, calls, cpu, megabytes, processes * scale, processes_cpu * scale)
+
+
+def run_stage(datasets: list[Path], renders: Path, parameters: dict[str, int]) -> tuple[float, float]:
+    """Seconds, and seconds of processor time, of a command for each dataset, one after the other."""
     options = [text for name, value in parameters.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     start, before = time.perf_counter(), os.times()
-    for single in singles:
-        command = [sys.executable, "-m", "components", "render", "--meshes", str(single)]
-        subprocess.run([*command, "--renders", str(folder / "render-of-one"), *options], check=True)
-    after, scale = os.times(), objects / len(singles)
-    seconds = after.children_user + after.children_system - before.children_user - before.children_system
-    return Round(stage, calls, cpu, megabytes, (time.perf_counter() - start) * scale, seconds * scale)
+    for dataset in datasets:
+        command = [sys.executable, "-m", "components", "render", "--meshes", str(dataset), "--renders", str(renders)]
+        subprocess.run([*command, *options], check=True)
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - start, cpu
 
 
-def render(meshes: Path, renders: Path, parameters: dict[str, Any]) -> tuple[float, float, int]:
-    """Seconds in Blender's render calls, seconds of processor time, megabytes at the peak."""
+def render_calls(meshes: Path, renders: Path, parameters: dict[str, Any]) -> float:
+    """Seconds in Blender's render calls, in this process: the stage forks none where Blender is loaded already."""
     import bpy
 
     from components.render.render import render_meshes
@@ -137,8 +145,7 @@ def render(meshes: Path, renders: Path, parameters: dict[str, Any]) -> tuple[flo
     bpy.app.handlers.render_init.append(begin)
     bpy.app.handlers.render_complete.append(end)
     render_meshes(meshes, renders, **parameters)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return sum(calls), used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
+    return sum(calls)
 
 
 if __name__ == "__main__":

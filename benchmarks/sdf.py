@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from components.sample_sdf.sample_sdf import Sampling, _start_process, sample_mesh
+from components.sample_sdf.sample_sdf import Sampling, sample_mesh, use_one_core
 from shapeyard.errors import MeshError
 from shapeyard.formats.binvox import read_binvox
 from shapeyard.formats.mesh import Mesh, read_mesh
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def print_speed(paths: list[Path]) -> None:
-    with ProcessPoolExecutor(2, get_context("spawn"), _start_process) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn"), use_one_core) as pool:
         list(pool.map(sample_timed, paths[:2]))  # imports
         started = time.perf_counter()
         seconds = list(pool.map(sample_timed, paths))
@@ -100,7 +100,7 @@ def trimesh_timed(path: Path) -> float:
 
 
 def print_memory() -> None:
-    with ProcessPoolExecutor(1, get_context("spawn"), _start_process) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), use_one_core) as pool:
         triangles, seconds, gigabytes = pool.submit(sample_large).result()
     print(f"{f'GB for a mesh of {triangles} triangles, {seconds:.0f} s':44}{gigabytes:10.2f}{GIGABYTES_PROMISED:10}")
 
@@ -138,7 +138,7 @@ def print_signs(paths: list[Path]) -> None:
 
 
 def by_sight(_: Mesh, field: SignedDistance, points: Points) -> NDArray[np.bool_]:
-    return ~field.outside(points)
+    return field(points) < 0
 
 
 def by_votes(_: Mesh, field: SignedDistance, points: Points) -> NDArray[np.bool_]:

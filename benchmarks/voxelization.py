@@ -1,10 +1,11 @@
 """How near voxels come to ShapeNet's and ModelNet's own files and to true volumes, how long they take, beside peers.
 
-python benchmarks/voxelization.py FOLDER [--peers 3]
+python benchmarks/voxelization.py FOLDER [--peers 5]
 
 FOLDER holds `shapenet_v2` (models with a .solid.binvox beside each) and `modelnet10` (`off/`, `modelnet10_dev.npz`);
 what is missing is left out. Milliseconds are processor time of one core, the best of three runs, so that what else
 runs on the machine counts little. Peers are trimesh and, where it is installed, Open3D, on the same meshes in this run.
+ModelNet's recipe was chosen on the very models that measure it here: its figure is a fit, no test.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ from shapeyard.geometry.voxelization import solid_occupancy, surface_occupancy
 REPEATS = 3
 OPEN3D_MS = 28.0
 """Open3D's surface voxelizer on the same 33 models at 128³, measured once where it could be installed."""
+WITHOUT_THICKNESS = "the same without thickness"
 Figure = tuple[str, str, str, bool]
 
 
 @click.command(help=__doc__)
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
-@click.option("--peers", default=3, show_default=True, help="Models that trimesh voxelizes too, at some 10 s each.")
+@click.option("--peers", default=5, show_default=True, help="Models that trimesh voxelizes too, at some 10 s each.")
 @click.option("--winding", is_flag=True, help="Also the winding number, at some seconds a model.")
 def main(folder: Path, peers: int, winding: bool) -> None:
     """Print tables of figures, their promises, and whether they are kept."""
@@ -144,7 +146,10 @@ def open3d_milliseconds(paths: list[Path]) -> float | None:
 
 
 def modelnet(folder: Path) -> list[Figure]:
-    """The nearest of ModelNet's own grids to each .off file, voxelized by its recipe: 24³ centred in 30³."""
+    """The nearest of ModelNet's own grids to each .off file, voxelized by its recipe: 24³ centred in 30³.
+
+    How carving and parity are combined, and how finely, was chosen on these files; see `shapeyard.geometry.carving`.
+    """
     stored = np.load(folder / "modelnet10_dev.npz")
     grids = np.concatenate([stored["X_train"], stored["X_test"]]).reshape(-1, 27000).astype(np.float32)
     sizes = grids.sum(axis=1)
@@ -163,7 +168,12 @@ def modelnet(folder: Path) -> list[Figure]:
         recipe = name == "carving-parity"
         promise = "6 and 9" if recipe else "-"
         figures.append(
-            (f"ModelNet's grids found again, {name}", of_all, promise, not recipe or (high >= 6 and fair >= 9))
+            (
+                f"ModelNet's grids found again, {name}{' (chosen on them)' * recipe}",
+                of_all,
+                promise,
+                not recipe or (high >= 6 and fair >= 9),
+            )
         )
     return figures
 
@@ -183,7 +193,8 @@ def volumes(modes: list[str]) -> None:
         for mode in modes:
             grid = MODES[mode].occupancy(vertices, faces, 128, (-0.5, -0.5, -0.5), 1.0)
             error = float(grid.mean() / volume - 1) * 100
-            worst[mode] = max(worst[mode], abs(error))
+            if name != WITHOUT_THICKNESS or mode == "parity":  # to the others a sheet is a sheet
+                worst[mode] = max(worst[mode], abs(error))
             row += f"{error:17.2f}"
             if mode != "winding":
                 other = MODES[mode].occupancy(vertices, spoiled, 128, (-0.5, -0.5, -0.5), 1.0)
@@ -192,7 +203,14 @@ def volumes(modes: list[str]) -> None:
     print(
         f"{'as it is, faces spoiled':30}" + "".join(f"{'same' if same[mode] else 'other':>17}" for mode in modes) + "\n"
     )
-    print_figures([("volumes at 128³, parity", f"within {worst['parity']:.2f} %", "within 1 %", worst["parity"] < 1)])
+    # binvox's walls are half a voxel thicker, so `solid` can't have both its grids and the true volume.
+    print_figures(
+        [
+            (f"volumes at 128³, {mode}", f"within {worst[mode]:.2f} %", "within 1 %", worst[mode] < 1)
+            for mode in ("solid", "parity")
+            if mode in modes
+        ]
+    )
 
 
 def analytic_shapes() -> dict[str, tuple[trimesh.Trimesh, float]]:
@@ -205,7 +223,7 @@ def analytic_shapes() -> dict[str, tuple[trimesh.Trimesh, float]]:
         "box": (trimesh.creation.box((1, 0.6, 0.4)), 0.24),
         "torus": (trimesh.creation.torus(0.35, 0.15, 192, 96), 2 * math.pi**2 * 0.35 * 0.15**2),
         "tube with one open end": (trimesh.creation.revolve(outline, sections=256), math.pi * (0.16 - 0.09 * 0.8)),
-        "the same without thickness": (open_wall, math.pi * 0.16),
+        WITHOUT_THICKNESS: (open_wall, math.pi * 0.16),
     }
 
 

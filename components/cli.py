@@ -53,7 +53,9 @@ def _input_option(name: str, spec: Any, text: str) -> click.Option:
         several = bool(getattr(spec, "is_artifact_list", False))
         folder = click.Path(exists=True, path_type=Path)
         note = " Give the option several times for several." if several else ""
-        return click.Option([flag, name], type=_Artifact(folder), multiple=several, required=True, help=text + note)
+        return click.Option(
+            [flag, name], type=_Artifact(folder), multiple=several, required=not spec.optional, help=text + note
+        )
     kind: Any = PARAMETER_TYPES.get(spec.type) or _Json()
     if not spec.optional:
         return click.Option([flag, name], type=kind, required=True, help=text)
@@ -107,9 +109,9 @@ def _caller(component: Any, outputs: dict[str, str]) -> Callable[..., None]:
                     arguments[name] = _artifact(path, outputs[name])
                 elif _is_artifact(inputs[name].type):
                     several = isinstance(value, tuple)
-                    paths = value if several else (value,)
+                    paths = value if several else () if value is None else (value,)
                     made = [_artifact(path, inputs[name].type) for path in paths]
-                    arguments[name] = made if several else made[0]
+                    arguments[name] = made if several else next(iter(made), None)
                 else:
                     arguments[name] = value
             result = component.python_func(**arguments)

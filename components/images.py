@@ -11,9 +11,11 @@ STACK_OF_STAGE = {
     "describe": "base",
     "train_depth": "torch",
     "train_recgan": "torch",
+    "train_multiview": "torch",
     "train_classifier": "tensorflow",
     "recognize": "tensorflow",
     "evaluate": "base",
+    "evaluate_multiview": "base",
     "report": "base",
     "report_classifier": "base",
 }

@@ -48,7 +48,7 @@ def classify_files(paths: Sequence[Path], model: Path, top: int, up: str = "auto
         DatasetError: if the model cannot be read, or is one of other features than this version's.
     """
     files = [file for path in paths for file in _files(path)]
-    with _quiet_import():
+    with quiet_import():
         from components.recognize.classifier import load_classifier
     classifier = load_classifier(model)
     answers: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ def _inputs(file: Path, classifier: Classifier, up: str, model: Path) -> dict[st
 
 
 @contextmanager
-def _quiet_import() -> Iterator[None]:
+def quiet_import() -> Iterator[None]:
     """TensorFlow writes to standard error while it is imported, whatever its log level is."""
     sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,24 +1,11 @@
 """`classify_stl`: printed things in, STL files or ZIPs of them; a classifier of things out, measured and reported."""
 
-from typing import NamedTuple
-
 from kfp import dsl
 
 from components.describe.component import describe
-from components.fetch.component import fetch
-from components.plan.component import plan
-from components.report_classifier.component import report_classifier
-from components.train_classifier.component import train_classifier
-from pipelines.resources import ask_for_accelerators, ask_for_resources
-
-
-class Outputs(NamedTuple):
-    """What a run leaves: the report, the figures, what the network answered, the network."""
-
-    report: dsl.HTML
-    evaluation: dsl.Artifact
-    predictions: dsl.Dataset
-    classifier: dsl.Model
+from pipelines.measured_classifier import Outputs, measured_classifier
+from pipelines.resources import ask_for_resources
+from pipelines.sharded import fetched_shards
 
 
 @dsl.pipeline(name="classify-stl", description="From printable files to a measured classifier of things.")
@@ -61,12 +48,10 @@ def classify_stl(
     title: str,
 ) -> Outputs:
     """Every value comes from a preset; see pipelines/presets/classify_stl."""
-    planned = plan(
-        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards
-    ).set_caching_options(False)  # a source is always looked at anew; its shards' fingerprints decide what is reused
-
-    with dsl.ParallelFor(planned.output) as shard:
-        fetched = fetch(shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped)
+    with fetched_shards(
+        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards,
+        max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped,
+    ) as fetched:  # fmt: skip
         described = describe(
             meshes=fetched.outputs["meshes"],
             feature_set=feature_set,
@@ -76,9 +61,11 @@ def classify_stl(
             workers=shard_workers,
             max_skipped=max_skipped,
         )
+        ask_for_resources(described)
 
-    trained = train_classifier(
-        dataset=dsl.Collected(described.outputs["features"]),
+    return measured_classifier(
+        described,
+        "features",
         network=network,
         resolution=resolution,
         padding=0,
@@ -103,18 +90,7 @@ def classify_stl(
         checkpoints=checkpoints,
         seed=seed,
         workers=workers,
-    )
-    ask_for_accelerators(trained, accelerator_type=accelerator_type, count=accelerators)
-    reported = report_classifier(
-        dataset=dsl.Collected(described.outputs["features"]),
-        predictions=trained.outputs["predictions"],
-        model=trained.outputs["model"],
+        accelerator_type=accelerator_type,
+        accelerators=accelerators,
         title=title,
-    )
-    ask_for_resources(planned, fetched, described, trained, reported)
-    return Outputs(
-        report=reported.outputs["page"],
-        evaluation=reported.outputs["evaluation"],
-        predictions=trained.outputs["predictions"],
-        classifier=trained.outputs["model"],
     )

@@ -1,24 +1,9 @@
 """`classify_voxels`: meshes, or an .npz of voxel grids, in; a classifier out, measured and reported."""
 
-from typing import NamedTuple
-
 from kfp import dsl
 
-from components.fetch.component import fetch
-from components.plan.component import plan
-from components.report_classifier.component import report_classifier
-from components.train_classifier.component import train_classifier
-from components.voxelize.component import voxelize
-from pipelines.resources import ask_for_accelerators, ask_for_resources
-
-
-class Outputs(NamedTuple):
-    """What a run leaves: the report, the figures, what the network answered, the network."""
-
-    report: dsl.HTML
-    evaluation: dsl.Artifact
-    predictions: dsl.Dataset
-    classifier: dsl.Model
+from pipelines.measured_classifier import Outputs, measured_classifier
+from pipelines.sharded import fetched_shards, voxelized_shard
 
 
 @dsl.pipeline(name="classify-voxels", description="From meshes or voxel grids to a measured classifier of shapes.")
@@ -63,27 +48,18 @@ def classify_voxels(
     title: str,
 ) -> Outputs:
     """Every value comes from a preset; see pipelines/presets/classify_voxels."""
-    planned = plan(
-        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards
-    ).set_caching_options(False)  # a source is always looked at anew; its shards' fingerprints decide what is reused
-
-    with dsl.ParallelFor(planned.output) as shard:
-        fetched = fetch(shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped)
-        voxelized = voxelize(
-            meshes=fetched.outputs["meshes"],
-            resolution=voxel_resolution,
-            mode=voxel_mode,
-            padding=0,
-            centered=True,
-            remove_internal=False,
-            engine="numba",
-            max_triangles=max_triangles,
-            workers=shard_workers,
+    with fetched_shards(
+        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards,
+        max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped,
+    ) as fetched:  # fmt: skip
+        voxelized = voxelized_shard(
+            fetched, resolution=voxel_resolution, mode=voxel_mode, max_triangles=max_triangles, workers=shard_workers,
             max_skipped=max_skipped,
-        )
+        )  # fmt: skip
 
-    trained = train_classifier(
-        dataset=dsl.Collected(voxelized.outputs["voxels"]),
+    return measured_classifier(
+        voxelized,
+        "voxels",
         network=network,
         resolution=resolution,
         padding=padding,
@@ -108,18 +84,7 @@ def classify_voxels(
         checkpoints=checkpoints,
         seed=seed,
         workers=workers,
-    )
-    ask_for_accelerators(trained, accelerator_type=accelerator_type, count=accelerators)
-    reported = report_classifier(
-        dataset=dsl.Collected(voxelized.outputs["voxels"]),
-        predictions=trained.outputs["predictions"],
-        model=trained.outputs["model"],
+        accelerator_type=accelerator_type,
+        accelerators=accelerators,
         title=title,
-    )
-    ask_for_resources(planned, fetched, voxelized, trained, reported)
-    return Outputs(
-        report=reported.outputs["page"],
-        evaluation=reported.outputs["evaluation"],
-        predictions=trained.outputs["predictions"],
-        classifier=trained.outputs["model"],
     )

@@ -195,13 +195,24 @@ def copy(source: str, target: str) -> None:
 
 
 @shapeyard.command()
-@click.argument("dataset", type=FOLDER)
-@click.argument("folder", type=FOLDER)
-def export(dataset: Path, folder: Path) -> None:
-    """Write DATASET into FOLDER: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering."""
+@click.argument("source", type=FOLDER)
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--views", type=click.IntRange(min=1), default=1, show_default=True, help="For a model of 3D-R2N2.")
+def export(source: Path, target: Path, views: int) -> None:
+    """Write SOURCE for other tools.
+
+    A dataset into the folder TARGET: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering. A model
+    of U-Net, 3D-RecGAN++ or 3D-R2N2 into the file TARGET, which is ONNX; the last for a fixed number of views.
+    """
+    if (source / "config.json").is_file():
+        from pipelines.onnx_export import export_onnx
+
+        export_onnx(source, target, views)
+        click.echo(target)
+        return
     from shapeyard.formats.export import export_dataset
 
-    click.echo(f"{export_dataset(dataset, folder)} objects in {folder}")
+    click.echo(f"{export_dataset(source, target)} objects in {target}")
 
 
 @shapeyard.command()
@@ -219,6 +230,25 @@ def classify(files: tuple[Path, ...], model: Path, top: int, up: str, as_json: b
     print_answers(answers, as_json, Console(highlight=False))
     if any("error" in answer for answer in answers):
         raise SystemExit(1)
+
+
+@shapeyard.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=FILE)
+@click.option("--models", multiple=True, required=True, type=FOLDER,
+              help="A run's folder, e.g. runs/latest, or a model's; several may be given.")  # fmt: skip
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the files go.")
+@click.option("--fov", "fov_degrees", type=float, help="The camera's horizontal field of view.  [default: 49.1]")
+@click.option("--elevation", "elevation_degrees", type=float, default=30.0, show_default=True,
+              help="Degrees from which the camera looked down.")  # fmt: skip
+@click.option("--tolerance", type=int, default=24, show_default=True,
+              help="What a plain background's channels may differ from its colour, of 255.")  # fmt: skip
+def reconstruct(images: tuple[Path, ...], models: tuple[Path, ...], out: Path, **settings: Any) -> None:
+    """Reconstruct the object of one or several photographs before a transparent or plain background."""
+    from pipelines.reconstruct_images import reconstruct_images
+
+    result = reconstruct_images(images, models, out, **settings)
+    likely = ", ".join(f"{one['class']} {100 * one['probability']:.1f} %" for one in result["classes"][:3])
+    click.echo(f"{out / 'index.html'}{': ' + likely if likely else ''}")
 
 
 @shapeyard.command(context_settings={"ignore_unknown_options": True})

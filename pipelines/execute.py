@@ -17,7 +17,7 @@ from typing import Any
 from kfp import components, dsl, local
 
 from pipelines.processes import end_group_on_sigterm
-from shapeyard.contracts.dataset import write_json
+from shapeyard.contracts.files import write_json
 
 
 def main(request_path: Path) -> None:

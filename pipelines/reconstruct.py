@@ -5,16 +5,14 @@ from typing import NamedTuple
 from kfp import dsl
 
 from components.evaluate.component import evaluate
-from components.fetch.component import fetch
-from components.plan.component import plan
 from components.recognize.component import recognize
 from components.render.component import render
 from components.report.component import report
 from components.train_classifier.component import train_classifier
 from components.train_depth.component import train_depth
 from components.train_recgan.component import train_recgan
-from components.voxelize.component import voxelize
 from pipelines.resources import ask_for_accelerators, ask_for_resources
+from pipelines.sharded import collected, fetched_shards, voxelized_shard
 
 
 class Outputs(NamedTuple):
@@ -27,11 +25,6 @@ class Outputs(NamedTuple):
     depth_model: dsl.Model
     recgan_model: dsl.Model
     classifier: dsl.Model
-
-
-def _all(task: dsl.PipelineTask, output: str) -> dsl.Collected:
-    """A shard stage's output from all shards; made anew for each taker, since the compiler rewrites it in place."""
-    return dsl.Collected(task.outputs[output])
 
 
 @dsl.pipeline(name="reconstruct", description="From meshes to a measured single-image 3D reconstructor.")
@@ -71,11 +64,22 @@ def reconstruct(
     recgan_bottleneck: int,
     recgan_steps: int,
     recgan_batch_size: int,
+    recgan_accumulate: int,
+    recgan_recompute: bool,
     recgan_learning_rate: float,
     recgan_critic_learning_rate: float,
+    recgan_occupied_weight: float,
+    recgan_floor: float,
     recgan_adversarial: float,
+    recgan_critic: str,
     recgan_critic_start: int,
+    recgan_penalty: float,
+    recgan_depth_source: str,
+    recgan_mirror: bool,
+    recgan_views_per_object: int,
+    recgan_cache_megabytes: int,
     recgan_validate_every: int,
+    recgan_patience: int,
     classifier_network: str,
     classifier_resolution: int,
     classifier_epochs: int,
@@ -98,12 +102,10 @@ def reconstruct(
     title: str,
 ) -> Outputs:
     """Every value comes from a preset; see pipelines/presets/reconstruct."""
-    planned = plan(
-        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards
-    ).set_caching_options(False)  # a source is always looked at anew; its shards' fingerprints decide what is reused
-
-    with dsl.ParallelFor(planned.output) as shard:
-        fetched = fetch(shard=shard, max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped)
+    with fetched_shards(
+        source=source, layout=layout, classes=classes, max_per_class=max_per_class, up_axis=up_axis, shards=shards,
+        max_megabytes=max_megabytes, max_triangles=max_triangles, max_skipped=max_skipped,
+    ) as fetched:  # fmt: skip
         rendered = render(
             meshes=fetched.outputs["meshes"],
             cameras=cameras,
@@ -120,21 +122,13 @@ def reconstruct(
             workers=shard_workers,
             max_skipped=max_skipped,
         )
-        voxelized = voxelize(
-            meshes=fetched.outputs["meshes"],
-            resolution=voxel_resolution,
-            mode=voxel_mode,
-            padding=0,
-            centered=True,
-            remove_internal=False,
-            engine="numba",
-            max_triangles=max_triangles,
-            workers=shard_workers,
+        voxelized = voxelized_shard(
+            fetched, resolution=voxel_resolution, mode=voxel_mode, max_triangles=max_triangles, workers=shard_workers,
             max_skipped=max_skipped,
-        )
+        )  # fmt: skip
 
     depth = train_depth(
-        renders=_all(rendered, "renders"),
+        renders=collected(rendered, "renders"),
         width=depth_width,
         steps=depth_steps,
         batch_size=depth_batch_size,
@@ -152,24 +146,38 @@ def reconstruct(
         workers=workers,
     )
     recgan = train_recgan(
-        renders=_all(rendered, "renders"),
+        renders=collected(rendered, "renders"),
         depths=depth.outputs["depths"],
-        voxels=_all(voxelized, "voxels"),
+        voxels=collected(voxelized, "voxels"),
+        pairs="",
+        depth_source=recgan_depth_source,
         input_resolution=recgan_resolution,
         width=recgan_width,
         bottleneck=recgan_bottleneck,
         steps=recgan_steps,
         batch_size=recgan_batch_size,
+        accumulate=recgan_accumulate,
+        recompute=recgan_recompute,
         learning_rate=recgan_learning_rate,
         critic_learning_rate=recgan_critic_learning_rate,
+        occupied_weight=recgan_occupied_weight,
+        floor=recgan_floor,
         adversarial=recgan_adversarial,
+        critic=recgan_critic,
         critic_start=recgan_critic_start,
+        penalty=recgan_penalty,
+        mirror=recgan_mirror,
+        views_per_object=recgan_views_per_object,
+        cache_megabytes=recgan_cache_megabytes,
         validate_every=recgan_validate_every,
+        patience=recgan_patience,
+        checkpoints=checkpoints,
+        checkpoint_minutes=checkpoint_minutes,
         seed=seed,
         workers=workers,
     )
     classifier = train_classifier(
-        dataset=_all(voxelized, "voxels"),
+        dataset=collected(voxelized, "voxels"),
         network=classifier_network,
         resolution=classifier_resolution,
         padding=0,
@@ -204,17 +212,18 @@ def reconstruct(
         workers=workers,
     )
     evaluated = evaluate(
-        renders=_all(rendered, "renders"),
-        voxels=_all(voxelized, "voxels"),
+        meshes=collected(fetched, "meshes"),
+        renders=collected(rendered, "renders"),
+        voxels=collected(voxelized, "voxels"),
         depths=depth.outputs["depths"],
         reconstructions=recgan.outputs["reconstructions"],
         class_predictions=classifier.outputs["predictions"],
         recognized=recognized.outputs["predictions"],
     )
     reported = report(
-        meshes=_all(fetched, "meshes"),
-        renders=_all(rendered, "renders"),
-        voxels=_all(voxelized, "voxels"),
+        meshes=collected(fetched, "meshes"),
+        renders=collected(rendered, "renders"),
+        voxels=collected(voxelized, "voxels"),
         depths=depth.outputs["depths"],
         reconstructions=recgan.outputs["reconstructions"],
         depth_model=depth.outputs["model"],
@@ -223,9 +232,7 @@ def reconstruct(
         evaluation=evaluated.outputs["evaluation"],
         title=title,
     )
-    ask_for_resources(
-        planned, fetched, rendered, voxelized, depth, recgan, classifier, recognized, evaluated, reported
-    )  # fmt: skip
+    ask_for_resources(rendered, depth, recgan, classifier, recognized, evaluated, reported)
     return Outputs(
         report=reported.outputs["page"],
         evaluation=evaluated.outputs["evaluation"],

@@ -56,11 +56,15 @@ RESOURCES = {
     "train_recgan": Resources(
         cpu=("2", "8"), memory=("4Gi", "48Gi"), timeout_s=7 * DAY_S, shared_memory="4Gi", uses_bucket=True
     ),
+    "train_multiview": Resources(
+        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, retries=1, shared_memory="4Gi"
+    ),
     "train_classifier": Resources(
         cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=DAY_S, retries=1, shared_memory="2Gi"
     ),
     "recognize": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=4 * HOUR_S),
     "evaluate": Resources(cpu=("1", "4"), memory=("2Gi", "16Gi"), timeout_s=12 * HOUR_S),
+    "evaluate_multiview": Resources(cpu=("1", "4"), memory=("2Gi", "16Gi"), timeout_s=12 * HOUR_S),
     "report": Resources(cpu=("500m", "2"), memory=("1Gi", "8Gi"), timeout_s=2 * HOUR_S),
     "report_classifier": Resources(cpu=("500m", "2"), memory=("1Gi", "8Gi"), timeout_s=2 * HOUR_S),
 }

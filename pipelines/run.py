@@ -37,7 +37,7 @@ from pipelines.ir import (
     without_retries,
 )
 from pipelines.processes import end_group, end_leftovers, start_group
-from shapeyard.contracts.dataset import write_json
+from shapeyard.contracts.files import write_json
 from shapeyard.contracts.progress import EVENTS_VARIABLE
 from shapeyard.errors import RunError, one_line
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import tempfile
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from shapeyard.geometry.point_images import point_image
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 from shapeyard.geometry.solids import describe_solid
 from shapeyard.geometry.voxelization import MAX_RESOLUTION, MIN_RESOLUTION
+from shapeyard.in_order import in_order
 from shapeyard.training import cores
 
 FEATURE_SETS = {"solid": (), "points256": ("points",)}
@@ -73,7 +74,7 @@ def describe_things(
     shown: list[tuple[str, NDArray[np.uint8]]] = []
     settings = (str(meshes), resolution, bool(extra), max_triangles, seed)
     with writer:
-        described = _in_order(inputs.samples, settings, processes)
+        described = _described(inputs.samples, settings, processes)
         for sample, found in track(zip(inputs.samples, described, strict=True), len(inputs.samples), "things"):
             if isinstance(found, str):
                 writer.skip(sample.id, found)
@@ -109,32 +110,25 @@ def describe_parts(parts: Sequence[Mesh], resolution: int, points: bool, seed: i
     return list(solid.measures), arrays
 
 
-def _in_order(
-    samples: Sequence[Sample], settings: tuple[str, int, bool, int, int], workers: int
+def _described(
+    samples: Sequence[Sample], settings: tuple[str, int, bool, int, int], processes: int
 ) -> Iterator[tuple[list[str], Arrays] | str]:
     """What is made of each sample, or why it could not be used, in order."""
-    if len(samples) <= FEW or workers == 1:
-        for sample in samples:
-            yield _describe(sample, *settings)
+    work = partial(_describe, settings=settings)
+    if len(samples) <= FEW or processes == 1:
+        yield from map(work, samples)
         return
     context = multiprocessing.get_context("spawn")  # threads that TensorFlow or numba started do not survive a fork
-    waiting: deque[Future[tuple[list[str], Arrays] | str]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for sample in samples:
-            waiting.append(pool.submit(_describe, sample, *settings))
-            if len(waiting) >= AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        yield from in_order(pool, work, samples, AHEAD * processes)
 
 
 _open: dict[str, Dataset] = {}
 """What this process has open: a dataset's rows are read once."""
 
 
-def _describe(
-    sample: Sample, meshes: str, resolution: int, points: bool, max_triangles: int, seed: int
-) -> tuple[list[str], Arrays] | str:
+def _describe(sample: Sample, settings: tuple[str, int, bool, int, int]) -> tuple[list[str], Arrays] | str:
+    meshes, resolution, points, max_triangles, seed = settings
     if meshes not in _open:
         _open.clear()
         _open[meshes] = Dataset([meshes], "meshes")

@@ -9,6 +9,7 @@ from components.images import image
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
 def evaluate(
+    meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     depths: dsl.Input[dsl.Dataset],
@@ -22,6 +23,7 @@ def evaluate(
     """Measure depth, reconstruction and classification on the test split, beside baselines without a network.
 
     Args:
+        meshes: Datasets of kind meshes: what perfect voxels are held against.
         renders: Datasets of kind renders: the true depth and the cameras.
         voxels: Datasets of kind voxels: the true shapes.
         depths: Dataset of kind depths: the predicted depth.
@@ -37,7 +39,7 @@ def evaluate(
     from shapeyard.contracts.progress import stage
 
     with stage("evaluate"):
-        shards = ([r.path for r in renders], [v.path for v in voxels])
+        shards = ([m.path for m in meshes], [r.path for r in renders], [v.path for v in voxels])
         inputs = Inputs(*shards, depths.path, reconstructions.path, class_predictions.path, recognized.path)
         result = evaluate_models(inputs, evaluation.path)
         log_metrics(metrics, result.figures)

@@ -15,14 +15,18 @@ from components.evaluate.depth import depth_rows, mean_training_depth
 from components.evaluate.reconstruction import (
     MOST_VAL_VIEWS,
     Shapes,
+    Training,
     at_choice,
     candidates,
     choose,
     curves,
     mean_training_shape,
 )
+from components.evaluate.retrieval import training_gallery
+from components.evaluate.surfaces import surface_rows
 from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample, empty_output, write_json
+from shapeyard.contracts.dataset import Dataset, Sample
+from shapeyard.contracts.files import empty_output, write_json
 from shapeyard.errors import DatasetError
 
 
@@ -30,6 +34,7 @@ from shapeyard.errors import DatasetError
 class Inputs:
     """The dataset directories that are measured."""
 
+    meshes: Sequence[str | Path]
     renders: Sequence[str | Path]
     voxels: Sequence[str | Path]
     depths: str | Path
@@ -66,6 +71,7 @@ def evaluate_models(inputs: Inputs, output: str | Path) -> Evaluation:
         depths=Dataset([inputs.depths], "depths"),
         reconstructions=Dataset([inputs.reconstructions], "reconstructions"),
     )
+    meshes = Dataset(inputs.meshes, "meshes")
     on_true, on_reconstructed = (Dataset([p], "predictions") for p in (inputs.class_predictions, inputs.recognized))
     test = shapes.renders.of_split("test")
     if not test:
@@ -75,7 +81,7 @@ def evaluate_models(inputs: Inputs, output: str | Path) -> Evaluation:
     constant = mean_training_depth(shapes.renders)
     seen = _present(test, [shapes.depths], "depth", notes)
     by_view = depth_rows(shapes.renders, shapes.depths, seen, constant)
-    shape_rows, settings = _measure_shapes(shapes, test, notes)
+    shape_rows, settings = _measure_shapes(shapes, meshes, test, notes)
     true_rows = recognized_rows(on_true, _present(test, [on_true], "classification", notes))
     seen = _present(test, [on_reconstructed], "classification of reconstructions", notes)
     reconstructed_rows = recognized_rows(on_reconstructed, seen)
@@ -98,7 +104,7 @@ def evaluate_models(inputs: Inputs, output: str | Path) -> Evaluation:
         },
         "notes": notes,
     }
-    for dataset in (shapes.renders, shapes.voxels, shapes.depths, shapes.reconstructions, on_true, on_reconstructed):
+    for dataset in (meshes, *vars(shapes).values(), on_true, on_reconstructed):
         dataset.close()
     output = Path(output)
     empty_output(output)
@@ -120,25 +126,33 @@ def _present(samples: list[Sample], datasets: list[Dataset], what: str, notes: l
     return present
 
 
-def _measure_shapes(shapes: Shapes, test: list[Sample], notes: list[str]) -> tuple[list[Row], dict[str, Any]]:
+def _measure_shapes(
+    shapes: Shapes, meshes: Dataset, test: list[Sample], notes: list[str]
+) -> tuple[list[Row], dict[str, Any]]:
     """The rows of the test split at the numbers chosen on the validation split, and these numbers."""
     needed = [shapes.voxels, shapes.depths, shapes.reconstructions]
-    mean_shape = mean_training_shape(shapes.voxels)
+    training = Training(
+        mean_training_shape(shapes.voxels), training_gallery(shapes.renders, shapes.depths, shapes.voxels)
+    )
     val = shapes.renders.of_split("val")
     val, test = (_present(samples, needed, "reconstruction", notes) for samples in (val, test))
-    val_rows = curves(shapes, val, mean_shape, "validation shapes", most_views=MOST_VAL_VIEWS)
-    test_rows = curves(shapes, test, mean_shape, "test shapes")
+    val_rows = curves(shapes, val, training, "validation shapes", MOST_VAL_VIEWS)
     if not val_rows:
-        notes.append("reconstruction: no validation samples, so thresholds and thickness are defaults, not chosen")
+        notes.append("reconstruction: no validation samples, so what is chosen there has its default")
+    if not val_rows and not test:
+        return [], {"resolution": None}
+    first = val_rows[0]["resolution"] if val_rows else len(shapes.reconstructions.read(test[0].id, "probability", 0))
+    resolution = int(first)
+    chosen = choose(val_rows, resolution)
+    settings = {method: numbers[chosen[method]].item() for method, numbers in candidates(resolution).items()}
+    test_rows = curves(shapes, test, training, "test shapes", weights=[settings["nearest_neighbour"]])
     resolutions = {row["resolution"] for row in (*val_rows, *test_rows)}
     if len(resolutions) > 1:
         raise DatasetError(f"{shapes.reconstructions.paths[0]}: expected grids of one resolution, got {resolutions}")
-    if not resolutions:
-        return [], {"resolution": None}
-    resolution = resolutions.pop()
-    chosen = choose(val_rows, resolution)
-    settings = {method: numbers[chosen[method]].item() for method, numbers in candidates(resolution).items()}
-    return at_choice(test_rows, chosen), {"resolution": resolution, "chosen": settings}
+    surfaces = {(row["id"], row["view"]): row for row in surface_rows(shapes, meshes, test, training, settings)}
+    rows = at_choice(test_rows, chosen | {"nearest_neighbour": 0})
+    rows = [row | surfaces.get((row["id"], row["view"]), {}) for row in rows]
+    return rows, {"resolution": resolution, "chosen": settings}
 
 
 def _class_names(datasets: list[Dataset]) -> list[str]:

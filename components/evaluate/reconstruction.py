@@ -1,16 +1,17 @@
-"""Measure reconstructed shapes in the camera-frame cube, beside two shapes that need no network.
+"""Measure reconstructed shapes in the camera-frame cube, beside three shapes that need no network.
 
     reconstruction    the network's probabilities, occupied at or above a threshold
     mean_shape        the mean of the training split's true grids, turned into the view by its true camera, occupied at
                       or above a threshold: strong, since a photograph doesn't tell the camera
     extruded_surface  the surface that the predicted depth shows, made so many voxels thick backwards
+    nearest_neighbour the true shape of the training view that looks most alike, depth weighing so much (`retrieval`)
 
 Each has one number to choose: `curves` measures a view at every candidate, `choose` picks on the validation split.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,16 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate.averages import Row, mean_over_classes
+from components.evaluate.retrieval import DEFAULT_WEIGHT, WEIGHTS, Gallery, Neighbour, view_features
 from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
 from shapeyard.contracts.progress import track
 from shapeyard.errors import DatasetError
 from shapeyard.geometry.frames import transform
-from shapeyard.geometry.lifting import Cube, cube_from_canonical_grid, occupancy_of_points, unproject
-from shapeyard.metrics.occupancy import THRESHOLDS, Overlap, overlap_at_levels, overlap_at_thresholds
+from shapeyard.geometry.lifting import Cube, cube_from_canonical_grid, extrude, occupancy_of_points, unproject
+from shapeyard.metrics.occupancy import THRESHOLDS, Overlap, overlap, overlap_at_levels, overlap_at_thresholds
 from shapeyard.training import cores
 
 MEASURES = ("iou", "precision", "recall")
-METHODS = ("reconstruction", "mean_shape", "extruded_surface")
+BASELINES = ("mean_shape", "extruded_surface", "nearest_neighbour")
+METHODS = ("reconstruction", *BASELINES)
 DEFAULT_THRESHOLD = 0.5
 DEFAULT_THICKNESS_SHARE = 0.25
 """Of the cube's side, where nothing can be chosen: a third of an object that is as deep as it is wide."""
@@ -49,7 +52,16 @@ class Shapes:
 
 
 @dataclass(frozen=True)
-class _View:
+class Training:
+    """What the baselines know of the training split; None where it has none of it."""
+
+    mean_shape: NDArray[np.float32] | None
+    """(D,D,D), 0 to 1"""
+    gallery: Gallery | None
+
+
+@dataclass(frozen=True)
+class View:
     """All that one view is measured with, read from the datasets."""
 
     sample: Sample
@@ -60,6 +72,21 @@ class _View:
     canonical_from_camera: NDArray[np.float64]
     intrinsics: NDArray[np.float64]
     depth: NDArray[np.float32]
+    nearest: list[int]
+    """for each weight of the nearest neighbour's the key of its answer; empty without a training split"""
+    neighbours: Mapping[int, Neighbour]
+
+    @property
+    def resolution(self) -> int:
+        """Voxels along the cube's side."""
+        return len(self.probability)
+
+    @property
+    def surface(self) -> NDArray[np.bool_]:
+        """The 2.5D grid of the predicted depth."""
+        return visible_surface(
+            self.depth, self.intrinsics, self.canonical_from_camera, self.canonical_from_cube, self.resolution
+        )
 
 
 def mean_training_shape(voxels: Dataset) -> NDArray[np.float32] | None:
@@ -76,33 +103,47 @@ def mean_training_shape(voxels: Dataset) -> NDArray[np.float32] | None:
 
 
 def curves(
-    shapes: Shapes, samples: list[Sample], mean_shape: NDArray[np.float32] | None, note: str, most_views: int = 0
+    shapes: Shapes,
+    samples: list[Sample],
+    training: Training,
+    note: str,
+    most_views: int = 0,
+    weights: Sequence[float] = WEIGHTS,
 ) -> list[Row]:
     """Measure views of the samples with every candidate of each method's number.
 
     Args:
         shapes: the datasets.
         samples: those that all datasets hold.
-        mean_shape: (D,D,D), 0 to 1; None leaves that method out.
+        training: what the baselines need; what it lacks leaves its method out.
         note: what is said of the progress.
         most_views: how many views to measure at the most, the same number of each sample but at least one; 0 for all.
+        weights: the candidates of the nearest neighbour, each of which may cost a resampling.
 
     Returns:
         A row a view: `resolution`; `outside`, the share of the truth outside the cube; for each method
-        `<method>_iou`, …: arrays over the candidates, which are thresholds, or thicknesses from 1 voxel.
+        `<method>_iou`, …: arrays over the candidates, which are thresholds, thicknesses from 1 voxel, or weights.
     """
-    of_each = max(1, most_views // max(len(samples), 1)) if most_views else None
     rows: list[Row] = []
     with ThreadPoolExecutor(min(cores(0), MOST_THREADS)) as pool:  # scipy and numpy let other threads work
         for sample in track(samples, len(samples), note):
-            rows += pool.map(partial(_view_curves, mean_shape=mean_shape), _views(shapes, sample, of_each))
+            views = views_of(shapes, sample, training, weights, views_of_each(most_views, samples))
+            rows += pool.map(partial(_view_curves, mean_shape=training.mean_shape), views)
     return rows
 
 
+def views_of_each(most_views: int, samples: list[Sample]) -> int | None:
+    """How many views of each sample make up at most so many, but at least one; None, which is all, for 0."""
+    return max(1, most_views // max(len(samples), 1)) if most_views else None
+
+
 def candidates(resolution: int) -> dict[str, NDArray[Any]]:
-    """For each method the numbers to choose from: thresholds, or a thickness in voxels."""
+    """For each method the numbers to choose from: thresholds, a thickness in voxels, or a weight."""
     thickness = np.arange(1, resolution + 1)
-    return {"reconstruction": THRESHOLDS, "mean_shape": THRESHOLDS, "extruded_surface": thickness}
+    return {
+        "reconstruction": THRESHOLDS, "mean_shape": THRESHOLDS, "extruded_surface": thickness,
+        "nearest_neighbour": np.array(WEIGHTS),
+    }  # fmt: skip
 
 
 def choose(rows: list[Row], resolution: int) -> dict[str, int]:
@@ -110,6 +151,7 @@ def choose(rows: list[Row], resolution: int) -> dict[str, int]:
     threshold = int(np.argmin(np.abs(THRESHOLDS - DEFAULT_THRESHOLD)))
     thickness = max(1, round(DEFAULT_THICKNESS_SHARE * resolution)) - 1
     chosen = {"reconstruction": threshold, "mean_shape": threshold, "extruded_surface": thickness}
+    chosen["nearest_neighbour"] = WEIGHTS.index(DEFAULT_WEIGHT)
     for method in METHODS:
         iou = mean_over_classes(rows, f"{method}_iou")
         if np.ndim(iou) == 1:
@@ -129,6 +171,22 @@ def at_choice(rows: list[Row], chosen: Mapping[str, int]) -> list[Row]:
                     measured[name] = float(row[name][chosen[method]])
         picked.append(measured)
     return picked
+
+
+def shapes_at(view: View, mean_shape: NDArray[np.float32] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """For each method its shape (D,D,D) bool in the view's cube, at the number that was chosen for it.
+
+    The view's neighbours must be those of the one weight that was chosen.
+    """
+    lowest = {name: np.ceil(np.round(settings[name] * 255.0, 6)) for name in ("reconstruction", "mean_shape")}
+    made = {"reconstruction": view.probability >= lowest["reconstruction"]}
+    if mean_shape is not None:
+        mean = cube_from_canonical_grid(mean_shape, view.canonical_from_cube, view.resolution)
+        made["mean_shape"] = np.rint(mean * 255.0) >= lowest["mean_shape"]
+    made["extruded_surface"] = extrude(view.surface, settings["extruded_surface"])
+    if view.nearest:
+        made["nearest_neighbour"] = view.neighbours[view.nearest[0]].in_cube(view.resolution)
+    return made
 
 
 def true_in_cube(
@@ -176,8 +234,18 @@ def levels_of_extrusion(surface: NDArray[np.bool_]) -> NDArray[np.int16]:
     return np.asarray(np.maximum(size - (z - nearest), 0), dtype=np.int16)
 
 
-def _views(shapes: Shapes, sample: Sample, most: int | None) -> Iterator[_View]:
-    """The reconstructed views of a sample: the attribute `views` names them; without it they are the first."""
+def views_of(
+    shapes: Shapes, sample: Sample, training: Training, weights: Sequence[float], most: int | None
+) -> Iterator[View]:
+    """The reconstructed views of a sample: the attribute `views` names them; without it they are the first.
+
+    Args:
+        shapes: the datasets.
+        sample: one that all of them hold.
+        training: where the neighbours come from.
+        weights: of the nearest neighbour, each with its own answer.
+        most: at most so many views; None for all.
+    """
     occupancy = read_occupancy(shapes.voxels, sample.id)
     intrinsics = shapes.renders.read(sample.id, "intrinsics").astype(np.float64)
     cubes = shapes.reconstructions.read(sample.id, "canonical_from_cube").astype(np.float64)
@@ -187,7 +255,9 @@ def _views(shapes: Shapes, sample: Sample, most: int | None) -> Iterator[_View]:
         if len(set(probability.shape)) != 1 or probability.ndim != 3:
             where = f"{shapes.reconstructions.paths[0]}: sample {sample.id}"
             raise DatasetError(f"{where}: expected cubes of voxels, got shape {probability.shape}")
-        yield _View(
+        depth = shapes.depths.read(sample.id, "depth", view)
+        nearest = _nearest(training.gallery, depth, cubes[index], weights)
+        yield View(
             sample=sample,
             view=int(view),
             occupancy=occupancy,
@@ -195,12 +265,26 @@ def _views(shapes: Shapes, sample: Sample, most: int | None) -> Iterator[_View]:
             canonical_from_cube=cubes[index],
             canonical_from_camera=shapes.renders.read(sample.id, "world_from_camera", view).astype(np.float64),
             intrinsics=intrinsics,
-            depth=shapes.depths.read(sample.id, "depth", view),
+            depth=depth,
+            nearest=nearest,
+            neighbours={key: training.gallery.neighbour(key) for key in set(nearest)} if training.gallery else {},
         )
 
 
-def _view_curves(view: _View, mean_shape: NDArray[np.float32] | None) -> Row:
-    resolution = view.probability.shape[0]
+def _nearest(
+    gallery: Gallery | None,
+    depth: NDArray[np.float32],
+    canonical_from_cube: NDArray[np.float64],
+    weights: Sequence[float],
+) -> list[int]:
+    if gallery is None or not np.isfinite(depth).any():
+        return []
+    side = abs(float(np.linalg.det(canonical_from_cube[:3, :3]))) ** (1 / 3)
+    return gallery.nearest(view_features(depth, side), weights)
+
+
+def _view_curves(view: View, mean_shape: NDArray[np.float32] | None) -> Row:
+    resolution = view.resolution
     true, missed = true_in_cube(view.occupancy, view.canonical_from_cube, resolution)
     row: Row = {"id": view.sample.id, "class": view.sample.class_name, "view": view.view, "resolution": resolution}
     row["outside"] = missed / max(missed + np.count_nonzero(true), 1e-12)
@@ -208,11 +292,13 @@ def _view_curves(view: _View, mean_shape: NDArray[np.float32] | None) -> Row:
     if mean_shape is not None:
         mean = cube_from_canonical_grid(mean_shape, view.canonical_from_cube, resolution)
         row |= _named("mean_shape", overlap_at_thresholds(mean, true, missed=missed))
-    surface = visible_surface(
-        view.depth, view.intrinsics, view.canonical_from_camera, view.canonical_from_cube, resolution
-    )
     thickest_last = np.arange(resolution, 0, -1)  # the lowest level for thickness 1, 2, …
-    row |= _named("extruded_surface", overlap_at_levels(levels_of_extrusion(surface), true, thickest_last, missed))
+    levels = levels_of_extrusion(view.surface)
+    row |= _named("extruded_surface", overlap_at_levels(levels, true, thickest_last, missed))
+    found = {key: overlap(shape.in_cube(resolution), true, missed) for key, shape in view.neighbours.items()}
+    if view.nearest:
+        counts = zip(*(found[key] for key in view.nearest), strict=True)
+        row |= _named("nearest_neighbour", Overlap(*(np.stack(values) for values in counts)))
     return row
 
 

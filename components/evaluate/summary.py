@@ -7,11 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from components.evaluate import depth, reconstruction
+from components.evaluate import depth, reconstruction, surfaces
 from components.evaluate.averages import Row, mean_over_classes, mean_over_objects, mean_over_views, write_csv
 from shapeyard.contracts.dataset import Sample
 from shapeyard.metrics.classification import accuracy, class_accuracies, confusion_matrix, mean_class_accuracy
 from shapeyard.metrics.depth import BANDS, DELTA_THRESHOLD
+from shapeyard.metrics.paired import paired_difference
+from shapeyard.metrics.surface import POINTS, SHARE_OF_SIDE
 
 
 def depth_metrics(rows: list[Row], constant: float) -> dict[str, Any]:
@@ -33,22 +35,25 @@ def depth_metrics(rows: list[Row], constant: float) -> dict[str, Any]:
 
 
 def reconstruction_metrics(rows: list[Row], settings: dict[str, Any]) -> dict[str, Any]:
-    """The measures of the reconstructions and of both baselines, each with the number that was chosen for it."""
+    """The measures of the reconstructions and of the baselines, each with the number that was chosen for it.
+
+    Beside them under `differences` the reconstructions' advantage over each baseline, with its 95 % interval.
+    """
     chosen = settings.get("chosen", {})
-    of_method = {name: _of_method(rows, name, reconstruction.MEASURES) for name in reconstruction.METHODS}
+    named = {"mean_shape": "threshold", "extruded_surface": "thickness_voxels", "nearest_neighbour": "depth_weight"}
     return {
         "resolution": settings["resolution"],
         "threshold": chosen.get("reconstruction", math.nan),
         "outside_the_cube": mean_over_classes(rows, "outside"),
-        **of_method["reconstruction"],
-        "baselines": {
-            "mean_shape": {"threshold": chosen.get("mean_shape", math.nan), **of_method["mean_shape"]},
-            "extruded_surface": {
-                "thickness_voxels": chosen.get("extruded_surface", math.nan),
-                **of_method["extruded_surface"],
-            },
-        },
-    }
+        **_of_shapes(rows, "reconstruction"),
+        "surface_points": POINTS,
+        "fscore_distance": SHARE_OF_SIDE,
+        "chamfer_unit": "squared longest sides of the object",
+        "ceiling": _of_method(rows, "ceiling", surfaces.MEASURES),
+        "baselines": {name: {number: chosen.get(name, math.nan), **_of_shapes(rows, name)}
+                      for name, number in named.items()},
+        "differences": {name: _differences(rows, name) for name in named},
+    }  # fmt: skip
 
 
 def classification_metrics(rows: list[Row], classes: list[str], training: list[Sample]) -> dict[str, Any]:
@@ -100,6 +105,9 @@ def key_figures(metrics: dict[str, Any]) -> dict[str, float]:
         "threshold": shape["threshold"],
         "mean_shape_iou": shape["baselines"]["mean_shape"]["iou"],
         "extruded_surface_iou": shape["baselines"]["extruded_surface"]["iou"],
+        "nearest_neighbour_iou": shape["baselines"]["nearest_neighbour"]["iou"],
+        "fscore": shape["surfaces"]["fscore"],
+        "chamfer": shape["surfaces"]["chamfer"],
         "accuracy": classified["true_grids"]["accuracy"],
         "mean_class_accuracy": classified["true_grids"]["mean_class_accuracy"],
         "reconstructed_accuracy": classified["reconstructions"]["accuracy"],
@@ -114,6 +122,7 @@ def write_tables(
     """Write per_view.csv, per_sample.csv and per_class.csv."""
     measures = [f"depth_{m}" for m in depth.MEASURES] + [f"constant_depth_{m}" for m in depth.MEASURES]
     measures += [f"{method}_{m}" for method in reconstruction.METHODS for m in reconstruction.MEASURES] + ["outside"]
+    measures += [f"{method}_{m}" for method in (*reconstruction.METHODS, "ceiling") for m in surfaces.MEASURES]
 
     views: dict[tuple[str, int], Row] = {}
     for row in (*depth_rows, *shape_rows):
@@ -149,6 +158,24 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _of_shapes(rows: list[Row], method: str) -> dict[str, Any]:
+    """The overlap over all views, and under `surfaces` what was measured over some of them."""
+    overlap = _of_method(rows, method, reconstruction.MEASURES)
+    return overlap | {"surfaces": _of_method(rows, method, surfaces.MEASURES)}
+
+
+def _differences(rows: list[Row], baseline: str) -> dict[str, Any]:
+    """For each measure the reconstructions' mean minus the baseline's, its interval, and over how many objects."""
+    found: dict[str, Any] = {}
+    for measure in ("iou", *surfaces.MEASURES):
+        first, second = (
+            [row.get(f"{method}_{measure}", math.nan) for row in rows] for method in ("reconstruction", baseline)
+        )
+        of_objects = ([row[name] for row in rows] for name in ("id", "class"))
+        found[measure] = paired_difference(first, second, *of_objects)._asdict()
+    return found
 
 
 def _of_method(rows: list[Row], method: str, measures: tuple[str, ...]) -> dict[str, Any]:

@@ -7,12 +7,16 @@ from typing import Any
 
 from rich.table import Table
 
-from shapeyard.metrics.figures import HEADINGS, figures
+from shapeyard.metrics.figures import HEADINGS, NUMBERS, figures
 
 
 def markdown_table(metrics: Mapping[str, Any]) -> str:
     """The table as Markdown, from the content of metrics.json."""
-    rows = [HEADINGS, ("---", "--:", "--:", "---", "---"), *(figure.cells() for figure in figures(metrics))]
+    rows = [
+        HEADINGS,
+        ["--:" if heading in NUMBERS else "---" for heading in HEADINGS],
+        *(figure.cells() for figure in figures(metrics)),
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -20,7 +24,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table:
     """The table for a terminal, from the content of metrics.json."""
     table = Table(title=f"Test split: {metrics['samples']['test']} objects")
     for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading in ("measured", "baseline") else "left")
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
     for figure in figures(metrics):
         table.add_row(*figure.cells())
     return table

@@ -17,6 +17,7 @@ from shapeyard.errors import FormatError, MeshError, SourceError, require
 from shapeyard.formats.references import referenced_files
 from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
+from shapeyard.in_order import in_order
 from shapeyard.sources.selection import SelectedObject, Selection, fingerprint, objects_of_shard, select_objects
 from shapeyard.sources.source import Source, SourceFile, open_source
 
@@ -57,13 +58,13 @@ def fetch_shard(
     ):
         folders = [Path(scratch) / str(number) for number in range(len(objects))]
 
-        def bring(item: SelectedObject, folder: Path) -> str | Exception:
+        def bring(number: int) -> str | Exception:
             try:
-                return _download(source, files, item, folder, limits)
+                return _download(source, files, objects[number], folders[number], limits)
             except MeshError as error:
                 return error
 
-        brought = pool.map(bring, objects, folders)
+        brought = in_order(pool, bring, range(len(objects)), 2 * DOWNLOADS)
         for item, folder, main in track(zip(objects, folders, brought, strict=True), len(objects), "objects"):
             try:
                 if isinstance(main, Exception):
@@ -104,9 +105,8 @@ def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Sou
     # A grid's frame is in its header, and the images' is that of their cameras: later stages read them.
     if path.suffix.lower() != ".binvox" and not item.listed.images:
         meshes = read_thing(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
-        # Vertices that no face uses must not move the box.
-        corners = np.concatenate([mesh.vertices[np.unique(mesh.faces)] for mesh in meshes])
-        matrix = canonical_from_bounds(corners.min(axis=0), corners.max(axis=0), item.up_axis)
+        corners = np.concatenate([mesh.vertices for mesh in meshes]).T.copy()
+        matrix = canonical_from_bounds(corners.min(axis=1), corners.max(axis=1), item.up_axis)
         canonical = tuple(tuple(float(value) for value in row) for row in matrix)
     uri = f"{selection.source.rstrip('/')}/{item.listed.main.key}"
     return Sample(item.listed.id, item.listed.class_name, item.split, uri, source.license, _sha256(path), "", canonical)

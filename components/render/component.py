@@ -40,7 +40,7 @@ def render(
         light: studio (every view lit alike, from over the left shoulder) or random (to train for photographs).
         background: transparent or random (opaque images, to train for photographs).
         seed: Of the azimuths at which orbit and sphere start, of r2n2's views, of random light and background.
-        workers: Threads of Blender; 0 for all cores that the process may use.
+        workers: Cores, each with a process of Blender, at most 4, or more threads; 0 for all that it may use.
         max_skipped: Share of the objects that may be skipped, 0 to 1.
     """
     from components.render.render import render_meshes

@@ -13,6 +13,8 @@ from components.render.lighting import Light
 FAR = 1e9
 """Cycles gives the background a depth of 1e10."""
 OUTSIDE_CROP = 0
+PASSES = ("normals", "albedo")
+"""Those that are made when they are asked for."""
 
 
 def finished_view(

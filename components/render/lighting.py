@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.render.materials import AMBIENT_SIDE, AMBIENT_SLOPE
-
+AMBIENT_SIDE = 0.28
+AMBIENT_SLOPE = 0.12
+"""The light from all around on a vertical surface, and how much more of it a surface gets that faces upwards."""
 WHITE = (1.0, 1.0, 1.0)
 BRIGHTEST = 0.98
 """Linear: what a white surface comes to at the most, so that no object is burnt out."""

@@ -11,18 +11,18 @@ from typing import Any
 
 import bpy
 
+from components.render.lighting import AMBIENT_SIDE, AMBIENT_SLOPE
+
 NEUTRAL = (0.5, 0.5, 0.5, 1.0)
 """Linear; where there is no material, or its texture is missing: a texture's colour is a factor that says nothing."""
 
 BLACKEST = 0.03
 """Linear, of every channel: nothing real is darker, and a black object would show no shape at all."""
-AMBIENT_SIDE = 0.28
-AMBIENT_SLOPE = 0.12
-"""The light from all around on a vertical surface, and how much more of it a surface gets that faces upwards."""
 OCCLUSION_RADIUS = 0.4
 """Canonical units: parts of the object that are farther off don't darken each other."""
-OCCLUSION_RAYS = 32
-"""A pixel, over all of its samples: below that corners are grainy at four samples."""
+OCCLUSION_RAYS = 16
+"""A pixel, over all of its samples. They are most of a view's time: 32 take a fifth more of it and are off by 1.1 grey
+levels of 255 (root mean square, against 256), 16 by 1.8, 8 by 3.1, at one sample and at four alike."""
 
 
 def surface_group(samples: int) -> Any:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.render.images import PASSES
 from components.render.lighting import Light, random_background, random_light
-from components.render.studio import PASSES, Studio
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.errors import FormatError, MeshError, require
@@ -29,8 +30,17 @@ from shapeyard.geometry.cameras import (
     intrinsics,
 )
 from shapeyard.geometry.preview import contact_sheet
+from shapeyard.processes import ITEMS_AHEAD, results_in_order
 from shapeyard.training import cores
 
+if TYPE_CHECKING:
+    from components.render.studio import Studio
+
+MOST_PROCESSES = 4
+"""Each takes 0.4 GB; further cores become threads of Blender."""
+WAITING_BYTES, BYTES_A_PIXEL = 500e6, 17
+"""What objects that wait until they are written may take: of many or large views, which keep threads busy, fewer
+processes draw. A pixel has 17 bytes with all passes."""
 PREVIEW_OBJECTS, PREVIEW_VIEWS = 8, 3
 Look = Callable[[str, float], NDArray[np.float64]]
 """An object's id and the diagonal of its box → world_from_camera (V,4,4)."""
@@ -85,13 +95,15 @@ def render_meshes(
     writer = DatasetWriter(renders, "renders", "render", parameters, max_skipped=max_skipped, skipped=inputs.skipped)
     pictures: list[NDArray[np.uint8]] = []
     surround = partial(_surroundings, seed=seed, size=image_size, light=light, background=background)
-    studio = Studio(image_size, samples, cores(workers), projection, extra)
-    with writer, studio:
-        for sample in track(inputs.samples, len(inputs.samples), "objects"):
-            try:
-                drawn = _draw(studio, inputs, sample, look, surround)
-            except FormatError as error:
-                writer.skip(sample.id, str(error))
+    open_studio = partial(_open_studio, image_size, samples, projection, extra)
+    draw = partial(_draw_or_say_why_not, meshes=inputs, look=look, surround=surround)
+    with writer:
+        object_bytes = len(look("", 1.0)) * image_size**2 * BYTES_A_PIXEL
+        most = min(MOST_PROCESSES, int(WAITING_BYTES / (ITEMS_AHEAD * object_bytes)))
+        results = _draw_all(open_studio, draw, inputs.samples, cores(workers), most)
+        for sample, drawn in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
+            if isinstance(drawn, FormatError):
+                writer.skip(sample.id, str(drawn))
                 continue
             writer.add(drawn.sample, drawn.arrays, {"diagonal": drawn.diagonal})
             if len(pictures) < PREVIEW_OBJECTS * PREVIEW_VIEWS:
@@ -137,6 +149,40 @@ def _surroundings(
     lights = [random_light(of_light) for _ in range(views)] if light == "random" else []
     backgrounds = (random_background(of_background, size) for _ in range(views)) if background == "random" else None
     return lights, backgrounds
+
+
+def _draw_all(
+    open_studio: Callable[[int], Studio],
+    draw: Callable[[Studio, Sample], _Drawn | FormatError],
+    samples: Sequence[Sample],
+    cores: int,
+    most: int,
+) -> Iterator[_Drawn | FormatError]:
+    """What each sample gives, in order: one process a core, at most so many, since a small view keeps but one busy."""
+    processes = min(cores, len(samples), most)
+    if processes > 1 and "bpy" not in sys.modules:  # no process with Blender in it can be forked
+        yield from results_in_order(lambda: partial(draw, open_studio(cores // processes)), samples, processes)
+        return
+    with open_studio(cores) as studio:
+        for sample in samples:
+            yield draw(studio, sample)
+
+
+def _open_studio(
+    image_size: int, samples: int, intrinsics: NDArray[np.float64], passes: Sequence[str], threads: int
+) -> Studio:
+    from components.render.studio import Studio
+
+    return Studio(image_size, samples, threads, intrinsics, passes)
+
+
+def _draw_or_say_why_not(
+    studio: Studio, sample: Sample, *, meshes: Dataset, look: Look, surround: Callable[..., Any]
+) -> _Drawn | FormatError:
+    try:
+        return _draw(studio, meshes, sample, look, surround)
+    except FormatError as error:
+        return FormatError(str(error))
 
 
 def _draw(studio: Studio, meshes: Dataset, sample: Sample, look: Look, surround: Callable[..., Any]) -> _Drawn:

@@ -33,8 +33,6 @@ GPU_KINDS = ("OPTIX", "CUDA")
 """The first that Blender finds a device for is taken."""
 CHANNELS = {"rgba": "Combined.RGBA", "depth": "Depth.Z", "normals": "Normal.XYZ", "albedo": "DiffCol.RGB"}
 """Blender's name of each pass, and its channels."""
-PASSES = ("normals", "albedo")
-"""Those that are made when they are asked for."""
 KEPT_BYTES = 100e6
 """What may gather in memory before Blender starts afresh, which takes 35 ms: Cycles keeps the textures of objects that
 are gone, and some more for each object."""
@@ -57,7 +55,8 @@ class Studio:
         intrinsics: NDArray[np.float64],
         passes: Sequence[str] = (),
     ) -> None:
-        """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles; `passes`: some of `PASSES`."""
+        """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles; `passes`: some of
+        `images.PASSES`."""
         self.image_size, self.intrinsics, self.passes = image_size, intrinsics, ("rgba", "depth", *passes)
         self._memory = os.memfd_create("view")  # Blender hands images out as files alone: one that no disk ever sees
         self._image = Path(f"/proc/self/fd/{self._memory}")

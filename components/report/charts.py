@@ -14,6 +14,7 @@ COLORS = {
     "measured": "#4a7bd0",
     "mean_shape": "#c9a55c",
     "extruded_surface": "#8f9bab",
+    "nearest_neighbour": "#6fa58c",
     "training": "#9aa7ba",
     "validation": "#4a7bd0",
 }
@@ -31,13 +32,13 @@ def training_charts(model: Model) -> list[dict[str, Any]]:
 
 
 def class_chart(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    """IoU of each class beside both baselines; None where nothing was reconstructed."""
+    """IoU of each class beside the baselines; None where nothing was reconstructed."""
     shape = metrics["reconstruction"]
     if not shape["per_class"]:
         return None
     names = sorted(shape["per_class"], key=lambda name: -shape["per_class"][name]["iou"])
     series = [("measured", "reconstruction", shape)]
-    series += [(k, k.replace("_", " "), shape["baselines"][k]) for k in ("mean_shape", "extruded_surface")]
+    series += [(name, name.replace("_", " "), of) for name, of in shape["baselines"].items()]
     figure = go.Figure()
     for color, label, of in series:
         values = [of["per_class"].get(name, {}).get("iou") for name in names]

@@ -117,6 +117,6 @@ def _pose(camera: NDArray[Any], radius: float) -> dict[str, float]:
 
 
 def _baselines(row: Row) -> str:
-    named = (("mean shape", "mean_shape_iou"), ("extruded surface", "extruded_surface_iou"))
-    found = [(name, number(row, column)) for name, column in named]
+    names = ("mean_shape", "extruded_surface", "nearest_neighbour")
+    found = [(name.replace("_", " "), number(row, f"{name}_iou")) for name in names]
     return " · ".join(f"{name} {value:.3f}" for name, value in found if value is not None)

@@ -9,11 +9,12 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from components.report_classifier.measures import main_category
 from shapeyard.metrics.calibration import ReliabilityBin
 
 MATRIX = 640
 """Pixels that the cells of a confusion matrix share, as far as a cell stays within its bounds."""
-SMALLEST_CELL, LARGEST_CELL = 11, 44
+SMALLEST_CELL, LARGEST_CELL = 12, 44
 CELL_WITH_NUMBER = 20
 LETTER = 0.56
 """A letter's width by its height."""
@@ -24,9 +25,10 @@ def confusion_svg(classes: Sequence[str], matrix: NDArray[np.integer[Any]]) -> M
     """Rows are the true classes, columns the answers; a cell is as dark as its share of the row.
 
     Cells grow smaller with more classes, and numbers go where they no longer fit: each cell tells its own to the mouse.
+    Lines part the main categories, or the classes where there are none.
     """
     cell = min(max(MATRIX // max(len(classes), 1), SMALLEST_CELL), LARGEST_CELL)
-    font = min(12, cell)
+    font = min(12, cell - 2)
     margin = round(max(len(name) for name in classes) * font * LETTER) + 10
     side = margin + cell * len(classes) + 4
     parts = []
@@ -41,9 +43,11 @@ def confusion_svg(classes: Sequence[str], matrix: NDArray[np.integer[Any]]) -> M
                 share = float(count / max(row.sum(), 1))
                 parts.append(_cell(margin + cell * j, margin + cell * i, cell, share, int(count), i == j,
                                    f"{classes[i]} taken for {classes[j]}: {count} of {row.sum()}"))  # fmt: skip
-    frame = (
-        f'<rect class="frame" x="{margin}" y="{margin}" width="{cell * len(classes)}" height="{cell * len(classes)}"/>'
-    )
+    length = cell * len(classes)
+    starts = [i for i in range(1, len(classes)) if main_category(classes[i]) != main_category(classes[i - 1])]
+    lines = "".join(f"M{margin} {margin + cell * i}h{length}M{margin + cell * i} {margin}v{length}" for i in starts)
+    frame = f'<rect class="frame" x="{margin}" y="{margin}" width="{length}" height="{length}"/>'
+    frame += f'<path class="frame" d="{lines}"/>' if lines else ""
     return Markup(  # noqa: S704 - every name in it is escaped
         f'<svg class="confusion" width="{side}" height="{side}" viewBox="0 0 {side} {side}" font-size="{font}" '
         f'role="img" aria-label="Confusion matrix; its numbers are in metrics.json">{frame}{"".join(parts)}</svg>'

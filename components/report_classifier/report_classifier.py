@@ -17,7 +17,8 @@ from PIL import Image
 from components.report_classifier.diagrams import confusion_svg, history_svg, reliability_svg
 from components.report_classifier.measures import Answer, Measured, measure
 from shapeyard import __version__
-from shapeyard.contracts.dataset import SPLITS, Dataset, empty_output, read_info, read_occupancy, write_json
+from shapeyard.contracts.dataset import SPLITS, Dataset, read_info, read_occupancy
+from shapeyard.contracts.files import empty_output, write_json
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.contracts.progress import report as say
 from shapeyard.errors import DatasetError

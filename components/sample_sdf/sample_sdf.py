@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import tempfile
-import threading
 import zlib
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,18 +16,17 @@ from numpy.typing import NDArray
 
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
 from shapeyard.contracts.progress import track
-from shapeyard.errors import FormatError, MeshError, ShapeyardError, require
+from shapeyard.errors import FormatError, MeshError, require
 from shapeyard.formats.mesh import MAX_TRIANGLES, read_mesh
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.preview import contact_sheet
 from shapeyard.geometry.sdf_samples import canonical_from_sphere, draw_points
 from shapeyard.geometry.signed_distance import SignedDistance
 from shapeyard.geometry.slice_preview import largest_slice, render_slice
+from shapeyard.processes import results_in_order
 from shapeyard.training import cores
 
 PREVIEW_OBJECTS, PREVIEW_SIZE = 24, 160
-OBJECTS_AHEAD = 2
-"""For each process, how many objects may be drawn or wait until they are written: 8 MB each."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,8 @@ def sample_meshes(
     writer = DatasetWriter(sdf, "sdf", "sample_sdf", asdict(sampling), max_skipped=max_skipped, skipped=inputs.skipped)
     shown: list[tuple[str, NDArray[np.uint8]]] = []
     with writer:
-        results = _sampled(str(Path(meshes).resolve()), inputs.samples, sampling, cores(workers))
+        numbered = list(enumerate(inputs.samples))
+        results = results_in_order(partial(_start_sampling, inputs, sampling), numbered, cores(workers))
         for sample, result in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
             if isinstance(result, FormatError):
                 writer.skip(sample.id, str(result))
@@ -137,51 +131,24 @@ def sample_mesh(
     return SampledObject(samples[~inside], samples[inside], canonical_from_sdf, field.two_sided, picture)
 
 
-def _sampled(
-    meshes: str, samples: Sequence[Sample], sampling: Sampling, processes: int
-) -> Iterator[SampledObject | FormatError]:
-    """What each object gives, in order. Processes, since neither library lets another thread of Python's work."""
-    # Forked before any library of theirs has threads here; a spawned one would run the caller's main script again.
-    context = multiprocessing.get_context("fork")
-    waiting: deque[Future[SampledObject | FormatError]] = deque()
-    try:
-        with ProcessPoolExecutor(min(processes, max(len(samples), 1)), context, _start_process) as pool:
-            for number, sample in enumerate(samples):
-                slice_size = PREVIEW_SIZE if number < PREVIEW_OBJECTS else 0
-                waiting.append(pool.submit(_sample_one, meshes, sample, sampling, slice_size))
-                if len(waiting) >= OBJECTS_AHEAD * processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise ShapeyardError("a process that sampled a mesh was ended from outside; was memory short?") from error
+def _start_sampling(meshes: Dataset, sampling: Sampling) -> Callable[[tuple[int, Sample]], SampledObject | FormatError]:
+    use_one_core()
+    return partial(_sample_one, meshes, sampling)
 
 
-def _start_process() -> None:
-    os.environ["IGL_NUM_THREADS"] = "1"  # the cores are taken by the processes
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def use_one_core() -> None:
+    """For this process, before libigl is imported: the other cores have processes of their own."""
+    os.environ["IGL_NUM_THREADS"] = "1"
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@cache
-def _open(meshes: str) -> Dataset:
-    return Dataset([meshes], "meshes")
-
-
-def _sample_one(meshes: str, sample: Sample, sampling: Sampling, slice_size: int) -> SampledObject | FormatError:
+def _sample_one(meshes: Dataset, sampling: Sampling, numbered: tuple[int, Sample]) -> SampledObject | FormatError:
+    number, sample = numbered
     rng = np.random.default_rng([sampling.seed, zlib.crc32(sample.id.encode())])  # whatever stands before it
     with tempfile.TemporaryDirectory(prefix="shapeyard-sdf-") as folder:
         try:
-            path = _open(meshes).extract(sample.id, Path(folder))
+            path = meshes.extract(sample.id, Path(folder))
             mesh = read_mesh(path, sampling.max_triangles)
             canonical = transform(np.array(sample.canonical_from_file), mesh.vertices)
-            return sample_mesh(canonical, mesh.faces, sampling, rng, slice_size)
+            return sample_mesh(canonical, mesh.faces, sampling, rng, PREVIEW_SIZE if number < PREVIEW_OBJECTS else 0)
         except FormatError as error:
             return FormatError(str(error).replace(f"{folder}/", ""))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shapeyard.contracts.dataset import Dataset, Sample, Split, read_info, read_occupancy
 from shapeyard.errors import DatasetError, ParameterError
-from shapeyard.geometry.duplicates import first_copies
+from shapeyard.geometry.duplicates import eight_ways, first_copies
 from shapeyard.geometry.pooling import pool_grid
 
 
@@ -110,17 +110,21 @@ def split_of_folds(samples: Sequence[Sample], folds: int, fold: int, validating:
 
 
 def without_copies(
-    examples: Examples, held_out: Sequence[Examples], min_iou: float
+    examples: Examples, held_out: Sequence[Examples], min_iou: float, turned: bool
 ) -> tuple[Examples, list[list[str]]]:
-    """Those that are no copies of held-out ones, by the file's hash or by the grid; each copy's id with its twin's."""
+    """Those that are no copies of held-out ones, by the file's hash or by the grid; each copy's id with its twin's.
+
+    `turned`: as training shows grids turned and mirrored, a copy is one in any of these ways.
+    """
     copies: dict[int, str] = {}
     for others in held_out:
         of_hash = {sample.sha256: sample.id for sample in others.samples if sample.sha256}
-        twins = first_copies(examples.occupancy, others.occupancy, min_iou)
-        for place, (sample, twin) in enumerate(zip(examples.samples, twins.tolist(), strict=True)):
-            if sample.sha256 in of_hash:
-                copies.setdefault(place, of_hash[sample.sha256])
-            elif twin >= 0:
-                copies.setdefault(place, others.samples[twin].id)
+        for number, grids in enumerate(eight_ways(examples.occupancy) if turned else [examples.occupancy]):
+            twins = first_copies(grids, others.occupancy, min_iou)
+            for place, (sample, twin) in enumerate(zip(examples.samples, twins.tolist(), strict=True)):
+                if number == 0 and sample.sha256 in of_hash:
+                    copies.setdefault(place, of_hash[sample.sha256])
+                elif twin >= 0:
+                    copies.setdefault(place, others.samples[twin].id)
     keep = np.array([place not in copies for place in range(len(examples))], dtype=bool)
     return examples.where(keep), [[examples.samples[place].id, twin] for place, twin in sorted(copies.items())]

@@ -80,9 +80,10 @@ def train_classifier(
     """Train on the training split, calibrate on val, name the class of every val and test sample.
 
     Training samples that are copies of a val or test sample are left out, and val samples that are copies of a test
-    sample. Without a sample in val the last epoch is kept and nothing is calibrated: metrics.json says `"validated_on":
-    0` and has no `val_accuracy`. With several members the training and validation samples are dealt out among them:
-    each member learns from all but its own share, on which it is validated.
+    sample; with `turned` also those that are copies once they are turned or mirrored. Without a sample in val the last
+    epoch is kept and nothing is calibrated: metrics.json says `"validated_on": 0` and has no `val_accuracy`. With
+    several members the training and validation samples are dealt out among them: each member learns from all but its
+    own share, on which it is validated.
 
     Args:
         dataset: directories of kind voxels or features, whose grids' sides are multiples of `resolution`.
@@ -127,10 +128,10 @@ def train_classifier(
         else {split: data.of_split(split) for split in SPLITS}
     )
     train, val, test = (read_examples(data, of_split[s], classes, resolution, padding) for s in SPLITS)
-    val, val_copies = without_copies(val, [test], duplicate_iou)
+    val, val_copies = without_copies(val, [test], duplicate_iou, turned)
     if members > 1:
         train, val = train.joined(val), val.where(np.zeros(len(val), bool))
-    train, copies = without_copies(train, [val, test], duplicate_iou)
+    train, copies = without_copies(train, [val, test], duplicate_iou, turned)
     found = sorted({sample.class_name for sample in train.samples})
     if len(found) < 2:
         raise DatasetError(
@@ -255,7 +256,7 @@ def _train_members(
         own = {sample.id for sample in split_of_folds(train.samples, members, member, False)["test"]}
         held_out = np.array([sample.id in own for sample in train.samples])
         val, rest = train.where(held_out), train.where(~held_out)
-        rest, _ = without_copies(rest, [val], duplicate_iou)
+        rest, _ = without_copies(rest, [val], duplicate_iou, settings.changes.turned)
         keras.utils.set_random_seed(seed + member)
         model = build_network(network, shapes, len(classes), member)
         progress, took = fit(

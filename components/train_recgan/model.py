@@ -6,15 +6,23 @@ The paper's sizes are input_resolution 64, width 64, bottleneck 2000. Other inpu
 bottleneck at 4³ and take as many halvings as lead there, so that 16³ → 64³ has two where the paper has four. The
 channels of the decoder's last layers, at R and 2R, and of the critic's first are a share of the width, but never fewer
 than `LEAST`: fewer can't carry the detail that those layers add.
+
+The critic has two forms (`CRITICS`). `paper` is the published one to the letter. `scaled` differs in three things:
+voxel columns of the view keep their place beside the shape where the paper's reshape scatters them (`_as_slabs`), the
+norm of the penalty is the root of the mean instead of the sum, and a pair's mix of true and made is one number, as in
+WGAN-GP, where the paper's code draws one for every voxel (`gradient_penalty`).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from shapeyard.errors import require
 
@@ -22,6 +30,7 @@ UPSCALE = 4
 """Output voxels along an input voxel's side."""
 BOTTLENECK_SIDE = 4
 LEAST = 8
+CRITICS = ("scaled", "paper")
 
 
 def halvings(input_resolution: int) -> int:
@@ -40,10 +49,16 @@ class Generator(nn.Module):
     An encoder of convolutions (4³, leaky ReLU, max pool) down to 4³, two dense layers around a bottleneck of ReLUs, and
     a decoder of transposed convolutions (4³, stride 2, ReLU) that takes in the encoder's grid of the same size, and at
     the end the input itself.
+
+    With `recompute` nothing but each layer's input is kept for the backward pass, which computes the rest once more:
+    the same gradients for less memory and a third more time.
     """
 
-    def __init__(self, input_resolution: int = 64, width: int = 64, bottleneck: int = 2000) -> None:
+    def __init__(
+        self, input_resolution: int = 64, width: int = 64, bottleneck: int = 2000, recompute: bool = False
+    ) -> None:
         super().__init__()
+        self.recompute = recompute
         levels = halvings(input_resolution)
         down = [1, *(width * 2**level for level in range(levels))]  # 1, 64, 128, 256, 512
         at_input, at_double = max(width // 4, LEAST), max(width // 8, LEAST)
@@ -64,14 +79,13 @@ class Generator(nn.Module):
         x = view[:, None]  # (B,1,R,R,R)
         skips = [x]
         for convolution in self.encoder:
-            x = F.leaky_relu(convolution(_pad_same(x)), 0.2)
-            x = F.max_pool3d(x, 2)  # (B,w·2^i,R/2^(i+1),…)
+            x = _run(_down, convolution, x, recompute=self.recompute)  # (B,w·2^i,R/2^(i+1),…)
             skips.append(x)
         shape = x.shape  # (B,C,4,4,4)
         x = F.relu(self.into_bottleneck(x.flatten(1)))  # (B,bottleneck)
         x = F.relu(self.out_of_bottleneck(x)).reshape(shape)
         for convolution in self.decoder:
-            x = F.relu(convolution(torch.cat([x, skips.pop()], dim=1)))  # (B,…,2·side,…)
+            x = _run(_up, convolution, x, skips.pop(), recompute=self.recompute)  # (B,…,2·side,…)
         logits: Tensor = self.out(x)[:, 0]
         return logits
 
@@ -91,28 +105,42 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """The critic: does this shape (B,4R,4R,4R) belong to this 2.5D grid (B,R,R,R)? → scores (B,), higher for true.
 
-    The view is laid out as slabs of the shape's own size, (4R,4R,R/16), and joined to it along depth, as in the paper;
-    here each voxel column of the view becomes the 4×4 patch at its own place. Then convolutions (4³, stride 2, leaky
-    ReLU but for the last) down to 4·4·5, and the mean of their sigmoids.
+    The view is laid out as slabs of the shape's own size, (4R,4R,R/16), and joined to it along depth. Then convolutions
+    (4³, stride 2, leaky ReLU but for the last) down to 4·4·5, and the mean of their sigmoids.
+
+    Raises `ParameterError` for a form that there isn't, and for the paper's below 16³, where its slabs are none.
     """
 
-    def __init__(self, input_resolution: int = 64, width: int = 64) -> None:
+    def __init__(
+        self, input_resolution: int = 64, width: int = 64, form: str = "scaled", recompute: bool = False
+    ) -> None:
         super().__init__()
+        require(form in CRITICS, f"expected a critic of the form {' or '.join(CRITICS)}, got {form}")
+        fits = form != "paper" or input_resolution >= UPSCALE**2
+        require(fits, f"expected an input_resolution of at least {UPSCALE**2} for the paper's critic")
+        self.form = form
+        self.recompute = recompute
         first = max(width // 8, LEAST)
         channels = [1, *(first * 2**level for level in range(halvings(input_resolution) + 2))]  # 1, 8, …, 256
         self.convolutions = nn.ModuleList(nn.Conv3d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels))
 
     def forward(self, view: Tensor, shape: Tensor) -> Tensor:
         """(B,R,R,R), (B,4R,4R,4R) in 0…1 → (B,)."""
-        x = torch.cat([shape, _as_slabs(view)], dim=3)[:, None]  # (B,1,4R,4R,4R+R/16)
-        for index, convolution in enumerate(self.convolutions):
-            x = convolution(F.pad(x, (0, x.shape[-1] % 2)))  # 260, 130, 65, 33, 17, 9, 5
-            x = F.leaky_relu(x, 0.2) if index < len(self.convolutions) - 1 else torch.sigmoid(x)
-        return x.flatten(1).mean(dim=1)
+        slabs = _as_slabs(view) if self.form == "scaled" else view.reshape(*shape.shape[:3], -1)
+        x = torch.cat([shape, slabs], dim=3)[:, None]  # (B,1,4R,4R,4R+R/16)
+        *inner, last = self.convolutions
+        for convolution in inner:
+            x = _run(_halve, convolution, x, recompute=self.recompute)  # 260, 130, 65, 33, 17, 9, 5
+        return torch.sigmoid(last(_pad_even(x)).float()).flatten(1).mean(dim=1)
 
 
-def occupancy_loss(logits: Tensor, occupied: Tensor, weight: float = 0.85) -> Tensor:
-    """Mean cross entropy, occupied voxels weighted by `weight` and empty ones by 1 − `weight` (paper, section 3.4)."""
+def occupancy_loss(logits: Tensor, occupied: Tensor, weight: float = 0.85, floor: float = 0.0) -> Tensor:
+    """Mean cross entropy, occupied voxels weighted by `weight` and empty ones by 1 − `weight` (paper, section 3.4).
+
+    Probabilities below `floor`, 0 to below 1, count as `floor` and have no gradient; the paper's code has 0.01.
+    """
+    if floor > 0:
+        logits = logits.clamp(min=math.log(floor / (1 - floor)))
     occupied = occupied.to(logits.dtype)
     per_voxel = -weight * occupied * F.logsigmoid(logits) - (1 - weight) * (1 - occupied) * F.logsigmoid(-logits)
     return per_voxel.mean()
@@ -121,22 +149,56 @@ def occupancy_loss(logits: Tensor, occupied: Tensor, weight: float = 0.85) -> Te
 def gradient_penalty(critic: Discriminator, view: Tensor, true: Tensor, made: Tensor, mix: Tensor) -> Tensor:
     """How far the critic's gradient is from norm 1 between true and made shapes (Gulrajani et al., arXiv 1704.00028).
 
-    The distance of two shapes is the root mean square of their difference, so that the critic's pull on the generator
-    is of the size of the cross entropy's, a mean over the voxels as well. With the root of the sum, the pull would be
-    √(4R)³ times as strong, 512 times at 64³, and drown it.
+    In the critic's form `scaled` the distance of two shapes is the root mean square of their difference, so that the
+    critic's pull on the generator is of the size of the cross entropy's, a mean over the voxels as well. With the root
+    of the sum, the paper's, the pull is √(4R)³ times as strong, 512 times at 64³, and drowns it.
 
     Args:
         critic: the discriminator.
         view: (B,R,R,R).
         true: (B,4R,4R,4R) of 0 and 1.
         made: (B,4R,4R,4R) in 0…1.
-        mix: (B,) in 0…1, one number a pair.
+        mix: (B,1,1,1) or (B,4R,4R,4R) in 0…1, see `mix_size`: the share of the true one.
     """
-    share = mix[:, None, None, None]
-    between = (share * true + (1 - share) * made).requires_grad_()
+    between = torch.lerp(made, true, mix).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(view, between).sum(), between, create_graph=True)
-    norms: Tensor = gradient.flatten(1).norm(dim=1) * between[0].numel() ** 0.5
+    norms: Tensor = gradient.flatten(1).norm(dim=1)
+    if critic.form == "scaled":
+        norms = norms * between[0].numel() ** 0.5
     return (norms - 1).square().mean()
+
+
+def mix_size(form: str, shapes: Tensor) -> tuple[int, ...]:
+    """The size of `gradient_penalty`'s mix for shapes (B,4R,4R,4R): a number a pair, or in the paper's code a voxel."""
+    return (len(shapes), 1, 1, 1) if form == "scaled" else tuple(shapes.shape)
+
+
+def _run(layer: Callable[..., Tensor], *arguments: nn.Module | Tensor, recompute: bool) -> Tensor:
+    """A layer's output, its inner values either kept for the backward pass or computed once more in it."""
+    if not recompute or not torch.is_grad_enabled():
+        return layer(*arguments)
+    made: Tensor = checkpoint(layer, *arguments, use_reentrant=False, preserve_rng_state=False)
+    return made
+
+
+def _down(convolution: nn.Module, x: Tensor) -> Tensor:
+    """(B,a,S,S,S) → (B,b,S/2,S/2,S/2)."""
+    return F.max_pool3d(F.leaky_relu(convolution(_pad_same(x)), 0.2), 2)
+
+
+def _up(convolution: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
+    """(B,a,S,S,S) and (B,b,S,S,S) → (B,c,2S,2S,2S)."""
+    return F.relu(convolution(torch.cat([x, skip.to(x.dtype)], dim=1)))
+
+
+def _halve(convolution: nn.Module, x: Tensor) -> Tensor:
+    """(B,a,S,S,T) → (B,b,S/2,S/2,⌈T/2⌉)."""
+    return F.leaky_relu(convolution(_pad_even(x)), 0.2)
+
+
+def _pad_even(x: Tensor) -> Tensor:
+    """An odd depth made even, as a stride of 2 needs it."""
+    return F.pad(x, (0, x.shape[-1] % 2))
 
 
 def _pad_same(x: Tensor) -> Tensor:

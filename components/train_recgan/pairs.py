@@ -1,32 +1,30 @@
-"""What the network learns from: the 2.5D grid that a view's predicted depth gives, and the true shape in its cube."""
+"""What the network learns from: 2.5D grids and the true shapes in their cubes, made when they are asked for."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from components.train_recgan.model import UPSCALE
-from shapeyard.contracts.dataset import Dataset, Sample, pack_occupancy, read_occupancy
-from shapeyard.contracts.progress import track
-from shapeyard.errors import ParameterError
+from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
+from shapeyard.errors import DatasetError, ParameterError
 from shapeyard.geometry.lifting import (
+    CANONICAL_FROM_UNIT,
     canonical_from_cube,
-    cube_from_canonical_grid,
     enclosing_cube,
     occupancy_of_points,
     unproject,
 )
 
-MEMORY_BYTES = 2 * 2**30
-"""Targets beyond this go into a temporary file that is mapped into memory."""
+DEPTH_SOURCES = ("predicted", "true", "both")
+FRAMING = "visible extent"
+"""What the cubes of our pairs are put around (see `shapeyard.geometry.lifting`)."""
 
 
 class Lifted(NamedTuple):
@@ -39,79 +37,174 @@ class Lifted(NamedTuple):
     """(4,4)"""
 
 
-def lift_views(renders: Dataset, depths: Dataset, sample_id: str, resolution: int) -> list[Lifted]:
-    """The views of a sample that show something (more than a single pixel), lifted by the predicted depth."""
-    intrinsics = renders.read(sample_id, "intrinsics")
-    cameras = renders.read(sample_id, "world_from_camera")
-    lifted = []
-    for view, depth in enumerate(depths.read(sample_id, "depth")):
-        points = unproject(depth, intrinsics)
-        try:
-            cube = enclosing_cube(points)
-        except ParameterError:  # nothing to see
-            continue
-        grid = occupancy_of_points(points, cube, resolution)
-        lifted.append(Lifted(view, grid, canonical_from_cube(cameras[view], cube)))
-    return lifted
+class Pair(NamedTuple):
+    """What is seen and what is there."""
+
+    grid: Tensor
+    """(R,R,R) uint8 of 0 and 1"""
+    shape: Tensor
+    """(4R,4R,4R) uint8 of 0 and 1"""
 
 
-class Pairs:
-    """Grids and their shapes, a bit a voxel, made once; in the order of the samples and their views."""
+class Source(Protocol):
+    """Where pairs come from: they are numbered, and each can be made at any time and in any thread."""
+
+    @property
+    def resolution(self) -> int:
+        """R."""
+
+    @property
+    def objects(self) -> Sequence[str]:
+        """The object of each pair."""
+
+    def make(self, index: int) -> Pair | None:
+        """The pair of that number; None if nothing is to be seen in it."""
+
+
+def lift(renders: Dataset, depths: Dataset, sample_id: str, view: int, resolution: int) -> Lifted | None:
+    """A view of a sample lifted by the depth that `depths` has; None if it shows no more than a single pixel."""
+    points = unproject(depths.read(sample_id, "depth", view), renders.read(sample_id, "intrinsics"))
+    try:
+        cube = enclosing_cube(points)
+    except ParameterError:  # nothing to see
+        return None
+    camera = renders.read(sample_id, "world_from_camera", view)
+    return Lifted(view, occupancy_of_points(points, cube, resolution), canonical_from_cube(camera, cube))
+
+
+def views_of(renders: Dataset, sample_id: str, limit: int = 0) -> list[int]:
+    """The views of a sample, or `limit` of them, spread evenly; 0 for all."""
+    count = len(renders.read(sample_id, "world_from_camera"))
+    limit = min(limit, count) if limit else count
+    return [number * count // limit for number in range(limit)]
+
+
+class LiftedViews:
+    """Views lifted by their depth, and the true shape resampled into the cube of each."""
 
     def __init__(
         self,
         renders: Dataset,
-        depths: Dataset,
+        depths: Sequence[Dataset],
         voxels: Dataset,
         samples: Sequence[Sample],
         resolution: int,
-        workers: int,
+        views_per_object: int = 0,
+        device: torch.device | None = None,
     ) -> None:
-        """Make the pairs of the samples that have both depths and voxels; `resolution` is the grid's, R."""
+        """Number the views of the samples that have both depths and voxels.
+
+        Args:
+            renders: for the cameras.
+            depths: kinds depths (predicted) or renders (true); with both each view is there twice.
+            voxels: the truth.
+            samples: whose views.
+            resolution: of the grids, R.
+            views_per_object: evenly spread; 0 for all.
+            device: where shapes are resampled.
+        """
         self.resolution = resolution
-        usable = [s for s in samples if s.id in depths and s.id in voxels]
-        count = sum(len(renders.read(s.id, "world_from_camera")) for s in usable)
-        self._grids = _store(count, resolution)
-        self._shapes = _store(count, UPSCALE * resolution)
-        self.objects: list[str] = []
-        with ThreadPoolExecutor(workers) as pool:  # scipy's resampling lets other threads work
-            for sample in track(usable, len(usable), "pairs"):
-                occupancy = read_occupancy(voxels, sample.id)
-                lifted = lift_views(renders, depths, sample.id, resolution)
-                shapes = pool.map(lambda one, truth=occupancy: true_shape(truth, one, resolution), lifted)
-                for one, shape in zip(lifted, shapes, strict=True):
-                    self._grids[len(self)] = pack_occupancy(one.grid)
-                    self._shapes[len(self)] = pack_occupancy(shape)
-                    self.objects.append(sample.id)
+        self._renders, self._voxels, self._device = renders, voxels, device
+        self._numbered = [
+            (sample.id, view, source)
+            for sample in samples
+            if sample.id in voxels
+            for view in views_of(renders, sample.id, views_per_object)
+            for source in depths
+            if sample.id in source
+        ]
+        self.objects = [sample_id for sample_id, _, _ in self._numbered]
+
+    def make(self, index: int) -> Pair | None:
+        """Read, lift and resample."""
+        sample_id, view, depths = self._numbered[index]
+        lifted = lift(self._renders, depths, sample_id, view, self.resolution)
+        if lifted is None:
+            return None
+        truth = torch.from_numpy(read_occupancy(self._voxels, sample_id)).to(self._device)
+        shape = true_shape(truth, lifted.canonical_from_cube, UPSCALE * self.resolution)
+        return Pair(torch.from_numpy(lifted.grid).to(torch.uint8), shape.cpu())
+
+
+class Pairs:
+    """Numbered pairs as batches; each is made once if all of them fit into memory, and else whenever it is needed."""
+
+    def __init__(self, source: Source, cache_megabytes: int = 0) -> None:
+        """`cache_megabytes`: what all pairs together may take, a bit a voxel, to be kept."""
+        self.resolution = source.resolution
+        self.objects = source.objects
+        self._source = source
+        voxels = self.resolution**3 + (UPSCALE * self.resolution) ** 3
+        self._keep = len(self) * voxels / 8 <= cache_megabytes * 1e6
+        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]] | None] = {}
 
     def __len__(self) -> int:
         return len(self.objects)
 
-    def batch(self, indices: NDArray[np.int64], mirrored: NDArray[np.bool_] | None = None) -> tuple[Tensor, Tensor]:
-        """Grids (B,R,R,R) and shapes (B,4R,4R,4R), float32 of 0 and 1; `mirrored` (B,) are flipped in x.
+    def __getitem__(self, index: int) -> Pair | None:
+        """One pair; None if nothing is to be seen in it."""
+        if index not in self._kept:
+            pair = self._source.make(index)
+            if not self._keep:
+                return pair
+            self._kept[index] = None if pair is None else (_pack(pair.grid), _pack(pair.shape))
+            return pair
+        packed = self._kept[index]
+        if packed is None:
+            return None
+        return Pair(_unpack(packed[0], self.resolution), _unpack(packed[1], UPSCALE * self.resolution))
 
-        The mirror image of an object is an object, and its views are the mirror images of views.
+    def batch(self, indices: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        """Grids (B,R,R,R) and shapes (B,4R,4R,4R), uint8 of 0 and 1; those that are `mirrored` (B,) flipped in x.
+
+        The mirror image of an object is an object, and its views are the mirror images of views. In place of a pair in
+        which nothing is to be seen stands the next one in which something is.
+
+        Raises:
+            DatasetError: if there is no such pair.
         """
-        grids = _unpack(self._grids[indices], self.resolution)
-        shapes = _unpack(self._shapes[indices], UPSCALE * self.resolution)
-        if mirrored is not None:
-            grids[mirrored], shapes[mirrored] = grids[mirrored, ::-1], shapes[mirrored, ::-1]
-        return torch.from_numpy(grids).float(), torch.from_numpy(shapes).float()
+        pairs = [
+            Pair(pair.grid.flip(0), pair.shape.flip(0)) if flip else pair
+            for pair, flip in zip(map(self._visible, indices.tolist()), mirrored, strict=True)
+        ]
+        return torch.stack([pair.grid for pair in pairs]), torch.stack([pair.shape for pair in pairs])
+
+    def _visible(self, index: int) -> Pair:
+        for number in range(len(self)):
+            pair = self[(index + number) % len(self)]
+            if pair is not None:
+                return pair
+        raise DatasetError(f"expected a view that shows an object among those to train on, found none in {len(self)}")
 
 
-def true_shape(occupancy: NDArray[np.bool_], lifted: Lifted, resolution: int) -> NDArray[np.bool_]:
-    """The true shape (D,D,D), canonical, in the cube of a view: (4R,4R,4R), trilinear at or above one half."""
-    return cube_from_canonical_grid(occupancy, lifted.canonical_from_cube, UPSCALE * resolution) >= 0.5
+def true_shape(occupancy: Tensor, canonical_from_cube: NDArray[np.float64], resolution: int) -> Tensor:
+    """A shape of the canonical cube in a camera-frame cube: trilinear between voxel centres, at or above one half.
+
+    As `shapeyard.geometry.lifting.cube_from_canonical_grid` does it, on the device of the grid.
+
+    Args:
+        occupancy: (D,D,D) bool, index order x,y,z.
+        canonical_from_cube: (4,4).
+        resolution: of the result.
+
+    Returns:
+        (resolution,)*3 uint8 of 0 and 1.
+    """
+    grid_from_cube = np.linalg.inv(CANONICAL_FROM_UNIT) @ canonical_from_cube
+    # torch counts the axes backwards and has coordinates in −1…1: u = 2·unit − 1
+    matrix, offset = grid_from_cube[2::-1, 2::-1], grid_from_cube[2::-1, 3]
+    theta = np.concatenate([matrix, (2 * offset + matrix.sum(axis=1) - 1)[:, None]], axis=1)
+    places = F.affine_grid(
+        torch.from_numpy(theta[None]).float().to(occupancy.device), [1, 1, *(resolution,) * 3], align_corners=False
+    )
+    values = F.grid_sample(occupancy[None, None].float(), places, align_corners=False)[0, 0]
+    return (values >= 0.5).to(torch.uint8)
 
 
-def _store(count: int, resolution: int) -> NDArray[np.uint8]:
-    shape = (count, -(-(resolution**3) // 8))
-    if count * shape[1] <= MEMORY_BYTES:
-        return np.zeros(shape, np.uint8)
-    with tempfile.NamedTemporaryFile(suffix=".pairs") as file:  # the mapping keeps the nameless file alive
-        return np.memmap(Path(file.name), np.uint8, "w+", shape=shape)
+def _pack(grid: Tensor) -> NDArray[np.uint8]:
+    return np.packbits(grid.numpy())
 
 
-def _unpack(packed: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
-    """(B,ceil(D³/8)) → (B,D,D,D) of 0 and 1."""
-    return np.unpackbits(packed, axis=1, count=resolution**3).reshape(-1, *(resolution,) * 3)
+def _unpack(packed: NDArray[np.uint8], resolution: int) -> Tensor:
+    """(ceil(D³/8),) → (D,D,D) of 0 and 1."""
+    return torch.from_numpy(np.unpackbits(packed, count=resolution**3).reshape((resolution,) * 3))

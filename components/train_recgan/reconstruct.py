@@ -1,8 +1,10 @@
-"""What the trained generator makes of views: its overlap with the truth on val, and the reconstructions dataset."""
+"""What the trained generator makes of views: its overlap with the truth, and the reconstructions dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,15 +13,17 @@ import torch
 from numpy.typing import NDArray
 
 from components.train_recgan.model import Generator
-from components.train_recgan.pairs import Pairs, lift_views
-from shapeyard.contracts.dataset import Dataset, DatasetWriter
+from components.train_recgan.pairs import Lifted, Pair, Pairs, lift, views_of
+from components.train_recgan.published_pairs import PublishedPairs
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped
 from shapeyard.contracts.progress import track
-from shapeyard.geometry.lifting import canonical_grid_from_cube
+from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT, canonical_grid_from_cube
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 from shapeyard.metrics.occupancy import THRESHOLDS, overlap_at_thresholds
 
 PREVIEW_OBJECTS = 12
 PREVIEW_RESOLUTION = 64
+PREVIEW_SIZE = 96
 
 
 class Agreement(NamedTuple):
@@ -27,70 +31,125 @@ class Agreement(NamedTuple):
 
     iou: float
     threshold: float
+    views: int = 0
+    """over how many"""
 
 
-def predict(generator: Generator, grids: torch.Tensor, half: bool) -> NDArray[np.uint8]:
+class Shown(NamedTuple):
+    """A sample as the generator sees it."""
+
+    sample: Sample
+    views: list[Lifted]
+    picture: Callable[[], NDArray[np.uint8]]
+    """draws its first view: (H,H,3) or (H,H,4)"""
+    reason: str = ""
+    """why there is no view"""
+
+
+def predict(generator: Generator, grids: torch.Tensor, precision: torch.dtype) -> NDArray[np.uint8]:
     """2.5D grids (B,R,R,R) → probabilities (B,4R,4R,4R), 0…255 for 0…1."""
     device = next(generator.parameters()).device
-    generator.eval()
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-        probability = generator(grids.to(device)).float().sigmoid()
+    reduced = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    with torch.inference_mode(), reduced:
+        probability = generator(grids.to(device).float()).float().sigmoid()
     whole: NDArray[np.uint8] = (probability * 255).round().to(torch.uint8).cpu().numpy()
     return whole
 
 
-def agreement(generator: Generator, pairs: Pairs, indices: NDArray[np.int64], batch_size: int, half: bool) -> Agreement:
-    """Compare the generator's shapes with the true ones in their cubes, at the threshold that suits it best."""
-    iou = np.zeros(len(THRESHOLDS))
-    for start in range(0, len(indices), batch_size):
-        grids, shapes = pairs.batch(indices[start : start + batch_size])
-        for made, true in zip(predict(generator, grids, half), shapes.numpy() > 0, strict=True):
-            iou += overlap_at_thresholds(made, true).iou / len(indices)
-    best = int(np.argmax(iou))
-    return Agreement(float(iou[best]), float(THRESHOLDS[best]))
+def agreement(
+    generator: Generator,
+    pairs: Pairs,
+    indices: Sequence[int],
+    batch_size: int,
+    precision: torch.dtype,
+    thresholds: NDArray[np.float64] = THRESHOLDS,
+) -> Agreement:
+    """Compare the generator's shapes with the true ones in their cubes, at the threshold that suits it best.
+
+    Pairs in which nothing is to be seen don't count; without any other the IoU is −1.
+    """
+    total, views = np.zeros(len(thresholds)), 0
+    visible = (pair for pair in map(pairs.__getitem__, indices) if pair is not None)
+    for some in _batches(visible, batch_size):
+        made = predict(generator, torch.stack([pair.grid for pair in some]), precision)
+        for probability, pair in zip(made, some, strict=True):
+            total += overlap_at_thresholds(probability, pair.shape.numpy() > 0, thresholds).iou
+            views += 1
+    best = int(np.argmax(total))
+    return Agreement(float(total[best] / views) if views else -1.0, float(thresholds[best]), views)
+
+
+def shown_views(renders: Dataset, depths: Dataset, resolution: int, views_per_object: int = 0) -> Iterator[Shown]:
+    """The val and test samples, lifted by predicted depth; `views_per_object`: evenly spread, 0 for all."""
+    for sample in renders.samples:
+        if sample.split == "train":
+            continue
+        numbers = views_of(renders, sample.id, views_per_object)
+        if sample.id not in depths:
+            yield Shown(sample, [], partial(renders.read, sample.id, "rgba", 0), "no predicted depth")
+            continue
+        lifted = [lift(renders, depths, sample.id, number, resolution) for number in numbers]
+        views = [one for one in lifted if one is not None]
+        first = views[0].view if views else numbers[0]
+        reason = "" if views else "no view shows the object"
+        yield Shown(sample, views, partial(renders.read, sample.id, "rgba", first), reason)
+
+
+def shown_pairs(sources: Sequence[PublishedPairs]) -> Iterator[Shown]:
+    """Published pairs, each a sample of one view; the canonical frame is the view's: y up, z away from the camera."""
+    for source in sources:
+        for index in range(len(source.objects)):
+            pair = source.make(index)
+            grid = np.zeros((source.resolution,) * 3, bool) if pair is None else pair.grid.numpy() > 0
+            views = [] if pair is None else [Lifted(0, grid, CANONICAL_FROM_UNIT)]
+            reason = "" if views else "no view shows the object"
+            yield Shown(source.sample(index), views, partial(render_occupancy, grid, PREVIEW_SIZE), reason)
 
 
 def write_reconstructions(
     generator: Generator,
-    renders: Dataset,
-    depths: Dataset,
+    shown: Iterator[Shown],
+    count: int,
     reconstructions: str | Path,
-    resolution: int,
     threshold: float,
     batch_size: int,
-    half: bool,
+    precision: torch.dtype,
     parameters: Mapping[str, Any],
+    skipped: Sequence[Skipped] = (),
 ) -> None:
-    """Write the shapes of every view of the val and test samples; the attribute `views` names a sample's views.
+    """Write the shapes of the views of `count` samples; the attribute `views` names a sample's views.
 
-    Skipped: samples without predicted depth, and those that no view shows.
+    Skipped: samples without a view.
     """
-    samples = [sample for sample in renders.samples if sample.split != "train"]
-    every = max(1, len(samples) // PREVIEW_OBJECTS)
+    every = max(1, count // PREVIEW_OBJECTS)
     pictures: list[NDArray[np.uint8]] = []
     labels: list[str] = []
     with DatasetWriter(
         reconstructions, "reconstructions", "train_recgan", parameters, max_skipped=1.0,
-        skipped=renders.skipped, attributes={"threshold": threshold},
+        skipped=skipped, attributes={"threshold": threshold},
     ) as writer:  # fmt: skip
-        for index, sample in enumerate(track(samples, len(samples), "reconstructing")):
-            if sample.id not in depths:
-                writer.skip(sample.id, "no predicted depth")
+        for index, (sample, views, picture, reason) in enumerate(track(shown, count, "reconstructing")):
+            if not views:
+                writer.skip(sample.id, reason)
                 continue
-            lifted = lift_views(renders, depths, sample.id, resolution)
-            if not lifted:
-                writer.skip(sample.id, "no view shows the object")
-                continue
-            grids = torch.from_numpy(np.stack([one.grid for one in lifted])).float()
-            probability = np.concatenate([predict(generator, some, half) for some in torch.split(grids, batch_size)])
-            cubes = np.stack([one.canonical_from_cube for one in lifted])
+            grids = torch.from_numpy(np.stack([one.grid for one in views]))
+            probability = np.concatenate(
+                [predict(generator, some, precision) for some in torch.split(grids, batch_size)]
+            )
+            cubes = np.stack([one.canonical_from_cube for one in views])
             arrays = {"probability": probability, "canonical_from_cube": cubes}
-            writer.add(sample, arrays, {"views": [one.view for one in lifted]})
+            writer.add(sample, arrays, {"views": [one.view for one in views]})
             if index % every == 0 and len(pictures) < 2 * PREVIEW_OBJECTS:
-                image = renders.read(sample.id, "rgba", lifted[0].view)
-                pictures += [image, _picture(probability[0], cubes[0], threshold, image.shape[0])]
-                labels += [sample.id, f"from view {lifted[0].view}"]
-        writer.preview(contact_sheet(pictures, columns=6, labels=labels))
+                seen = picture()
+                pictures += [seen, _picture(probability[0], cubes[0], threshold, len(seen))]
+                labels += [sample.id, f"from view {views[0].view}"]
+        if pictures:
+            writer.preview(contact_sheet(pictures, columns=6, labels=labels))
+
+
+def _batches(pairs: Iterator[Pair], size: int) -> Iterator[list[Pair]]:
+    while some := list(islice(pairs, size)):
+        yield some
 
 
 def _picture(

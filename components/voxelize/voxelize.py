@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +23,13 @@ from shapeyard.geometry.file_grids import canonical_from_cube_in_file, cube_in_f
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, MAX_RESOLUTION, MIN_RESOLUTION
+from shapeyard.in_order import in_order
 from shapeyard.training import cores
 
 ENGINES = ("numba", "binvox")
 PREVIEW_OBJECTS, PREVIEW_SIZE = 24, 160
 GRIDS_AHEAD = 4
 """For each thread, how many packed grids may wait until they are written: at 256³ each takes 2 MB."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Settings(NamedTuple):
@@ -108,7 +104,7 @@ def voxelize_meshes(
             return error
 
     with writer, ThreadPoolExecutor(cores(workers)) as pool:
-        grids = _in_order(pool, voxelize, inputs.samples, GRIDS_AHEAD * cores(workers))
+        grids = in_order(pool, voxelize, inputs.samples, GRIDS_AHEAD * cores(workers))
         for sample, grid in track(zip(inputs.samples, grids, strict=True), len(inputs.samples), "objects"):
             if isinstance(grid, FormatError):
                 writer.skip(sample.id, str(grid))
@@ -172,16 +168,3 @@ def _occupancy(mesh: Mesh, inner_from_file: NDArray[np.float64], settings: Setti
 
 def _with_frame(sample: Sample, canonical_from_file: NDArray[np.float64]) -> Sample:
     return replace(sample, canonical_from_file=tuple(tuple(row) for row in canonical_from_file.tolist()))
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Sequence[Item], ahead: int
-) -> Iterator[Result]:
-    """What `work` makes of each item, in order, with at most `ahead` results waiting."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

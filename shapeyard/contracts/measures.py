@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from shapeyard.contracts.dataset import write_json
+from shapeyard.contracts.files import write_json
 
 
 class MetricsArtifact(Protocol):

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shapeyard.contracts.dataset import check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.files import check_file, describe_file, empty_output, write_json
 from shapeyard.errors import DatasetError
 
 

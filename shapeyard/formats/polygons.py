@@ -113,14 +113,18 @@ def stl_triangle_count(content: bytes) -> int | None:
     """How many triangles a binary STL's header claims; None for the ASCII form.
 
     Raises:
-        MeshError: if the file is shorter than that.
+        MeshError: if the file is shorter than that, mixes both forms, or is another text.
     """
-    is_text = re.match(rb"\s*solid", content, re.IGNORECASE) and b"\0" not in content[:4096]
+    is_text = _STL_TEXT.match(content) and b"\0" not in content[:4096]
     claimed = int.from_bytes(content[80:STL_HEADER_BYTES], "little")
     expected = STL_HEADER_BYTES + STL_RECORD.itemsize * claimed
     if is_text and len(content) != expected:
         return None
+    if _STL_TEXT.match(content, 80) or _STL_TEXT.match(content, STL_HEADER_BYTES):
+        raise MeshError("a binary STL header with the text of an ASCII STL behind it: expected one form or the other")
     if len(content) < max(expected, STL_HEADER_BYTES):
+        if b"\0" not in content[:4096]:
+            raise MeshError("expected an STL file, which is binary or a text that begins with solid, got another text")
         raise MeshError(
             f"the STL header claims {claimed} triangles ({expected} bytes), the file has {len(content)} bytes"
         )
@@ -144,6 +148,7 @@ def triangulate(polygons: Polygons) -> NDArray[np.int64]:
 
 _OBJ_VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\r\n#]*)", re.MULTILINE)
 _OBJ_FACE = re.compile(rb"^[ \t]*fo?[ \t]+([^\r\n#]*)", re.MULTILINE)
+_STL_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:solid|facet)", re.IGNORECASE)
 _STL_VERTEX = re.compile(rb"^[ \t]*vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.MULTILINE | re.IGNORECASE)
 
 

@@ -29,7 +29,7 @@ def read_thing(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: 
 
     Raises:
         MeshError: in one line, for a part that `read_mesh` refuses, a thing without any part, a ZIP that cannot be
-            read, is encrypted, names files outside itself, or would unpack to more than is allowed.
+            read, is encrypted, names files outside itself, or would unpack to more than is allowed or stated.
     """
     path = Path(path)
     meshes: list[Mesh] = []
@@ -71,7 +71,11 @@ def _zipped(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
                         f"{path}: {info.filename}: expected a member at most {MAX_RATIO} times its packed size, got "
                         f"{info.file_size} bytes out of {info.compress_size}"
                     )
-                yield parse_mesh(archive.read(info), f"{path}/{info.filename}", max_triangles, max_bytes)
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise MeshError(f"{path}: {info.filename}: expected a member that is stored or deflated")
+                with archive.open(info) as member:  # `archive.read` would unpack more than the size that is stated
+                    content = member.read(info.file_size)
+                yield parse_mesh(content, f"{path}/{info.filename}", max_triangles, max_bytes)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise MeshError(f"{path}: not readable as ZIP: {one_line(error)}") from error
 

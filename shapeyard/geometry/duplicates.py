@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,3 +43,10 @@ def first_copies(grids: NDArray[np.bool_], others: NDArray[np.bool_], min_iou: f
             new = alike.any(axis=1) & (copies[row : row + ROWS_AT_ONCE] < 0)
             copies[row : row + ROWS_AT_ONCE][new] = column + alike.argmax(axis=1)[new]
     return copies
+
+
+def eight_ways(grids: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """Grids (N,D,D,D) as they are, then turned by right angles about y, then all of it mirrored."""
+    for mirrored in (grids, grids[:, ::-1]):
+        for quarters in range(4):
+            yield np.rot90(mirrored, quarters, axes=(1, 3))

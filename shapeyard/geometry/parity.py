@@ -18,7 +18,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, Corner, comes_before, compiled, in_voxels
+from shapeyard.geometry.projected_triangles import Corner, by_row, compiled, corners_in_order, seen_along, slopes
+from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, in_voxels
 
 SAME_CROSSING = 1e-6
 """In voxels: crossings this close together are one, so that a face that stands twice changes nothing."""
@@ -62,28 +63,12 @@ def slab_parity(points: NDArray[np.float64], faces: NDArray[np.int64], size: int
 
 
 @compiled
-def _seen_along(
+def _corners(
     points: NDArray[np.float64], faces: NDArray[np.int64], face: int, axis: int
 ) -> tuple[Corner, Corner, Corner]:
-    """A triangle's corners as (row, column, depth), by row; the same edge is the same to both of its triangles."""
-    p, q, r = faces[face, 0], faces[face, 1], faces[face, 2]
-    if comes_before(points, q, p):
-        p, q = q, p
-    if comes_before(points, r, q):
-        q, r = r, q
-        if comes_before(points, q, p):
-            p, q = q, p
-    across, along = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
-    a = points[p, across] - 0.5, points[p, along] - 0.5, points[p, axis]
-    b = points[q, across] - 0.5, points[q, along] - 0.5, points[q, axis]
-    c = points[r, across] - 0.5, points[r, along] - 0.5, points[r, axis]
-    if b[0] < a[0]:
-        a, b = b, a
-    if c[0] < b[0]:
-        b, c = c, b
-        if b[0] < a[0]:
-            a, b = b, a
-    return a, b, c
+    """A triangle's corners by row."""
+    p, q, r = corners_in_order(points, faces, face)
+    return by_row(seen_along(points, p, axis), seen_along(points, q, axis), seen_along(points, r, axis))
 
 
 @compiled
@@ -112,7 +97,7 @@ def _count_crossings(points: NDArray[np.float64], faces: NDArray[np.int64], axis
     """(S²+1,): where each line's crossings start in a list of all."""
     starts = np.zeros(size * size + 1, np.int64)
     for face in range(faces.shape[0]):
-        a, b, c = _seen_along(points, faces, face, axis)
+        a, b, c = _corners(points, faces, face, axis)
         first_row, end_row = _rows(a, c, size)
         for row in range(first_row, end_row):
             first, end = _columns(a, b, c, row, size)
@@ -129,12 +114,8 @@ def _find_crossings(
     crossings = np.empty(starts[-1], np.float64)
     filled = starts.copy()
     for face in range(faces.shape[0]):
-        a, b, c = _seen_along(points, faces, face, axis)
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
-        slope_row = slope_column = 0.0
-        if area != 0:
-            slope_row = ((b[2] - a[2]) * (c[1] - a[1]) - (c[2] - a[2]) * (b[1] - a[1])) / area
-            slope_column = ((b[0] - a[0]) * (c[2] - a[2]) - (c[0] - a[0]) * (b[2] - a[2])) / area
+        a, b, c = _corners(points, faces, face, axis)
+        _, slope_row, slope_column = slopes(a, b, c)
         nearest, farthest = min(a[2], b[2], c[2]), max(a[2], b[2], c[2])
         first_row, end_row = _rows(a, c, size)
         for row in range(first_row, end_row):

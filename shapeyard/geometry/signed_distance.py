@@ -11,6 +11,11 @@ triangle faces, how often it is there, or in which order, so flipped normals and
 generalized winding number (Jacobson et al. 2013) does ask, is wrong on meshes whose faces are there both ways, and
 takes ten times as long; `benchmarks/sdf.py` compares them.
 
+Not every point has to look out. No triangle reaches into the ball around a point that ends at the surface, so two
+points whose balls meet lie on one side: one point of each cell of a grid looks, the farthest from the surface, and
+answers for those whose balls meet its own; of what is left the farthest again, in ever smaller cells, until those few
+that nobody answered for look themselves.
+
 What that means on bad meshes:
 
 - Cracks and T-junctions: a ray that slips through is not enough.
@@ -39,6 +44,10 @@ CELL_BITS = 5
 SURFACE_POINTS = 4096
 SURFACE_OFFSET = 1e-5
 """How far from the surface its two sides are looked at from: far above single precision, far below a wall."""
+FINEST_CELL_BITS, ROUNDS = 7, 4
+"""Cells are halved twice; of each size, how often the farthest point of each answers for others."""
+BALL = 0.999
+"""Of the distance to the surface, in single precision, what counts as its radius."""
 DECIDED_SHARE = 0.05
 """The points that are known to be outside are put aside once they are so many: moving them costs time, too."""
 
@@ -69,7 +78,7 @@ class SignedDistance:
         in_range = self.faces.size == 0 or (self.faces.min() >= 0 and self.faces.max() < len(self.vertices))
         require(bool(in_range), f"expected face indices below {len(self.vertices)}")
         require(bool(np.isfinite(self.vertices).all()), "expected finite vertices")
-        a, b, c = self._corners(np.arange(len(self.faces)))
+        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
         normals = np.cross(b - a, c - a)
         areas = np.linalg.norm(normals, axis=1)
         if not areas.any():
@@ -96,16 +105,17 @@ class SignedDistance:
 
     def __call__(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Points (N,3) → signed distances (N,), negative inside."""
-        order = _cell_order(points)
+        order = _order(points)
         ordered = np.ascontiguousarray(points[order], np.float64)
         distance = np.sqrt(self._tree.squared_distance(self.vertices, self.faces, ordered)[0])
+        outside = self._outside_by_balls(ordered.astype(np.float32), distance.astype(np.float32))
         result = np.empty(len(points))
-        result[order] = np.where(self._look_out(ordered), distance, -distance)
+        result[order] = np.where(outside, distance, -distance)
         return result
 
     def outside(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Points (N,3) → (N,) whether they can be seen from outside."""
-        order = _cell_order(points)
+        order = _order(points)
         result = np.empty(len(points), np.bool_)
         result[order] = self._look_out(points[order])
         return result
@@ -116,14 +126,35 @@ class SignedDistance:
         index = np.minimum(index, len(self.faces) - 1)
         # Turk, "Generating random points in triangles", Graphics Gems, 1990
         root, share = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
-        a, b, c = self._corners(index)
-        return (1 - root) * a + root * (1 - share) * b + root * share * c, index
+        weights = np.concatenate([1 - root, root * (1 - share), root * share], axis=1)
+        return np.einsum("nk,nkj->nj", weights, self.vertices[self.faces[index]]), index
 
-    def _corners(self, index: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-        """The three corners, (N,3) each, of triangles (N,)."""
-        return tuple(self.vertices[self.faces[index, k]] for k in range(3))
+    def _outside_by_balls(self, points: NDArray[np.float32], distance: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Points (N,3), neighbours after one another, and their distances (N,) → (N,) whether they are outside."""
+        outside = np.empty(len(points), np.bool_)
+        left = np.arange(len(points))
+        for bits in range(CELL_BITS, FINEST_CELL_BITS + 1):
+            order = _order(points, bits)
+            cells = _cells(points, bits)[order]
+            left, points, distance = left[order], points[order], distance[order]
+            for _ in range(ROUNDS):
+                if not len(left):
+                    return outside
+                starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+                cell = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(cells)))
+                radius = np.maximum.reduceat(distance, starts)
+                farthest = np.flatnonzero(distance == radius[cell])
+                farthest = farthest[np.unique(cell[farthest], return_index=True)[1]]
+                apart = points - points[farthest][cell]
+                reach = BALL * (radius[cell] + distance)
+                answered = np.einsum("nk,nk->n", apart, apart) < reach * reach
+                answered[farthest] = True
+                outside[left[answered]] = self._look_out(points[farthest])[cell[answered]]
+                left, points, distance, cells = (each[~answered] for each in (left, points, distance, cells))
+        outside[left] = self._look_out(points)
+        return outside
 
-    def _look_out(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def _look_out(self, points: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
         """Points (N,3), neighbours after one another → (N,) whether they can be seen from outside."""
         outside = np.zeros(len(points), np.bool_)
         undecided = np.arange(len(points))
@@ -175,12 +206,20 @@ def _directions() -> NDArray[np.float32]:
     return np.ascontiguousarray(rng.permutation(lattice @ turn), np.float32)
 
 
-def _cell_order(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The order (N,) in which neighbours come after one another; points beyond [−1, 1]³ count to its border."""
-    cells = 2**CELL_BITS
-    cell = np.clip((np.asarray(points) + 1) * (cells / 2), 0, cells - 1).astype(np.uint16)
-    code = np.zeros(len(cell), np.uint16)
-    for bit in range(CELL_BITS):
+def _order(points: NDArray[np.floating[Any]], bits: int = CELL_BITS) -> NDArray[np.int64]:
+    """The order (N,) in which neighbours come after one another."""
+    cells = _cells(points, bits)
+    if 3 * bits <= 16:
+        return np.argsort(cells.astype(np.uint16), kind="stable")  # a radix sort, for 16 bits
+    return np.argsort(cells, kind="stable")
+
+
+def _cells(points: NDArray[np.floating[Any]], bits: int) -> NDArray[np.uint32]:
+    """Each point's cell (N,), 2^bits a side, along a Z-order curve; points beyond [−1, 1]³ count to its border."""
+    cells = 2**bits
+    cell = np.clip((np.asarray(points) + 1) * (cells / 2), 0, cells - 1).astype(np.uint32)
+    code = np.zeros(len(cell), np.uint32)
+    for bit in range(bits):
         for axis in range(3):
             code |= (cell[:, axis] >> bit & 1) << 3 * bit + axis
-    return np.argsort(code, kind="stable")  # a radix sort, for 16 bits
+    return code

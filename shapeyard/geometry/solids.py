@@ -7,17 +7,18 @@ the same from four sides or in a mirror stays ambiguous, which is for training t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, QhullError
 
 from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.frames import canonical_from_bounds, transform
+from shapeyard.geometry.projected_triangles import compiled
+from shapeyard.geometry.surfaces import Surface, surface_of
 from shapeyard.geometry.voxelization import solid_occupancy
 
 LAYERS = 8
@@ -27,9 +28,14 @@ UPRIGHT, FLAT = 0.1, 0.95
 """The cosines of a normal to the upright axis: below the first a wall, above the second a floor or ceiling."""
 EDGE_DEGREES = (5.0, 30.0, 75.0, 105.0)
 """Between them an edge is smooth, blunt, or square; below flat, above sharp."""
+EDGE_COSINES = tuple(math.cos(math.radians(degrees)) for degrees in EDGE_DEGREES)
 EDGE_QUANTILES = (0.1, 0.5, 0.9)
 """Of the edges by their length, each counting as much as it is long."""
 SMALLEST = 1e-9
+EQUAL = 1 + 1e-5
+"""Sides and areas that differ by less are the same: STL has seven digits."""
+LEAST_TURN = np.array([1.0, 1e-3])
+"""The direction to stay near: x, and between y and −y the first."""
 
 
 class Solid(NamedTuple):
@@ -52,78 +58,29 @@ def describe_solid(parts: Sequence[Mesh], resolution: int) -> Solid:
         The grid and the proportions are those of the part with the largest bounding box; volume, area, shells and genus
         are sums over all parts.
     """
-    surfaces = [_Surface.of(part) for part in parts]
-    largest = max(surfaces, key=lambda s: float(np.prod(np.ptp(s.vertices, axis=0) + SMALLEST)))
+    surfaces = [surface_of(part) for part in parts]
+    largest = max(surfaces, key=lambda s: float(np.prod([np.ptp(axis) + SMALLEST for axis in s.vertices.T])))
     yaw = _yaw(largest.vertices)
     upright = largest.vertices @ yaw
-    lower, upper = upright.min(axis=0), upright.max(axis=0)
+    lower, upper = (np.array([bound(axis) for axis in upright.T]) for bound in (np.min, np.max))
     canonical = transform(canonical_from_bounds(lower, upper, "z"), upright)
     occupancy = solid_occupancy(canonical, largest.faces, resolution)
     measures = {
         **_sizes(upper - lower),
         **_amounts(surfaces, largest, upper - lower),
         **_topology(surfaces),
-        **_directions(largest, yaw, upright[:, 2]),
+        **_directions(largest, yaw, upright[:, 2], upper - lower),
         **_edges(largest),
         **_outline(occupancy),
     }
     return Solid(occupancy, {name: float(np.nan_to_num(value)) for name, value in measures.items()})
 
 
-class _Surface(NamedTuple):
-    """A mesh whose triangles share their corners."""
-
-    vertices: NDArray[np.float64]
-    faces: NDArray[np.int64]
-    """without those that two equal corners leave without an area"""
-    pairs: NDArray[np.int64]
-    """(E,2) places in `faces` of the two triangles at each edge that exactly two share"""
-    ends: NDArray[np.int64]
-    """(E,2) vertices of those edges"""
-    edge_count: int
-    """of all edges"""
-    doubled: NDArray[np.float64]
-    """(M,3) normals, each as long as twice its triangle's area"""
-    areas: NDArray[np.float64]
-    """(M,)"""
-
-    @classmethod
-    def of(cls, mesh: Mesh) -> _Surface:
-        bits = np.ascontiguousarray(mesh.vertices.astype(np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
-        keys = (bits[:, 0] * np.uint64(0x9E3779B97F4A7C15)) ^ (bits[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F))
-        keys ^= (bits[:, 2] + np.uint64(0x165667B19E3779F9)) * np.uint64(0xD6E8FEB86659FD93)
-        _, first, place = np.unique(keys, return_index=True, return_inverse=True)
-        faces = place[mesh.faces]
-        distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-        faces = faces[distinct] if distinct.any() else faces
-        starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-        edges = np.minimum(starts, ends) * len(first) + np.maximum(starts, ends)
-        order = np.argsort(edges)
-        ordered = edges[order]
-        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        twice = begins[np.diff(begins, append=len(ordered)) == 2]
-        low, high = np.divmod(ordered[twice], len(first))
-        pairs = np.stack([order[twice], order[twice + 1]], axis=1) // 3
-        vertices = mesh.vertices[first]
-        corners = vertices[faces]
-        doubled = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        areas = np.sqrt(np.einsum("ij,ij->i", doubled, doubled)) / 2
-        return cls(vertices, faces, pairs, np.stack([low, high], axis=1), len(begins), doubled, areas)
-
-    @property
-    def volume(self) -> float:
-        """By the divergence theorem: right where the surface is closed."""
-        towards = self.vertices[self.faces[:, 0]] - self.vertices.mean(axis=0)
-        return abs(float(np.einsum("ij,ij->", towards, self.doubled))) / 6
-
-    @property
-    def area(self) -> float:
-        """Of all triangles."""
-        return float(self.areas.sum())
-
-
 def _yaw(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3,3), to multiply rows by: the turn about z that lays the smallest rectangle's longer side along x."""
+    """(3,3), to multiply rows by: the turn about z that lays the smallest rectangle's longer side along x.
+
+    Of turns that do it equally well the least, so that the order of triangles and the last digits decide nothing.
+    """
     points = vertices[:, :2]
     try:
         hull = points[ConvexHull(points).vertices]
@@ -135,11 +92,11 @@ def _yaw(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     sides = sides / np.maximum(np.linalg.norm(sides, axis=1, keepdims=True), SMALLEST)
     along = np.ptp(hull @ sides.T, axis=0)
     across = np.ptp(hull @ np.stack([-sides[:, 1], sides[:, 0]]), axis=0)
+    directions = np.where((across > along * EQUAL)[:, None], sides[:, ::-1] * (-1, 1), sides)
     area = along * across
-    best = int(np.flatnonzero(area <= area.min() * (1 + 1e-9))[0])
-    cosine, sine = sides[best]
-    if across[best] > along[best]:
-        cosine, sine = -sine, cosine
+    directions = directions[area <= area.min() * EQUAL]
+    both_ways = np.concatenate([directions, -directions])
+    cosine, sine = both_ways[(both_ways @ LEAST_TURN).argmax()]
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
 
@@ -156,7 +113,7 @@ def _sizes(extents: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def _amounts(surfaces: Sequence[_Surface], largest: _Surface, extents: NDArray[np.float64]) -> dict[str, float]:
+def _amounts(surfaces: Sequence[Surface], largest: Surface, extents: NDArray[np.float64]) -> dict[str, float]:
     """Volume, area, and what they make of each other."""
     volume, area = sum(surface.volume for surface in surfaces), sum(surface.area for surface in surfaces)
     box = float(np.prod(np.maximum(extents, SMALLEST)))
@@ -172,18 +129,14 @@ def _amounts(surfaces: Sequence[_Surface], largest: _Surface, extents: NDArray[n
     }
 
 
-def _topology(surfaces: Sequence[_Surface]) -> dict[str, float]:
+def _topology(surfaces: Sequence[Surface]) -> dict[str, float]:
     """Shells, genus (V − E + F = 2·(shells − genus) if closed), the share of edges that two triangles share."""
     shells, genus = 0, 0.0
     edges = shared = 0
     for surface in surfaces:
-        faces, count = surface.faces.astype(np.int32), len(surface.vertices)
-        used = np.count_nonzero(np.bincount(faces.ravel(), minlength=count))
-        links = (np.concatenate([faces[:, 0], faces[:, 1]]), np.concatenate([faces[:, 1], faces[:, 2]]))
-        graph = coo_array((np.ones(len(links[0]), np.int8), links), shape=(count, count))
-        own = int(connected_components(graph, directed=False, return_labels=False)) - (count - used)
+        own, used = _shells(surface.faces, len(surface.vertices))
         shells += own
-        genus += own - (used - surface.edge_count + len(faces)) / 2
+        genus += own - (used - surface.edge_count + len(surface.faces)) / 2
         edges += surface.edge_count
         shared += len(surface.pairs)
     return {
@@ -193,16 +146,47 @@ def _topology(surfaces: Sequence[_Surface]) -> dict[str, float]:
     }
 
 
-def _directions(surface: _Surface, yaw: NDArray[np.float64], heights: NDArray[np.float64]) -> dict[str, float]:
+@compiled
+def _shells(faces: NDArray[np.int64], count: int) -> tuple[int, int]:
+    """How many parts hang together by their corners, and how many of the `count` vertices have a triangle."""
+    leader = np.full(count, -1, np.int64)
+    shells = used = 0
+    for face in range(len(faces)):
+        for corner in range(3):
+            if leader[faces[face, corner]] < 0:
+                leader[faces[face, corner]] = faces[face, corner]
+                used += 1
+                shells += 1
+        first = _leader(leader, faces[face, 0])
+        for corner in range(1, 3):
+            other = _leader(leader, faces[face, corner])
+            if other != first:
+                leader[other] = first
+                shells -= 1
+    return shells, used
+
+
+@compiled
+def _leader(leader: NDArray[np.int64], vertex: int) -> int:
+    """Follow the links to the vertex that stands for a part, and shorten the way (union by path halving)."""
+    while leader[vertex] != vertex:
+        leader[vertex] = leader[leader[vertex]]
+        vertex = leader[vertex]
+    return vertex
+
+
+def _directions(
+    surface: Surface, yaw: NDArray[np.float64], heights: NDArray[np.float64], extents: NDArray[np.float64]
+) -> dict[str, float]:
     """Shares of the area by where it faces; `base`: what stands on the plate, as a share of the rectangle around it."""
     areas = surface.areas
     total = max(surface.area, SMALLEST)
-    normals = (surface.doubled @ yaw) / np.maximum(2 * areas, 1e-30)[:, None]
+    normals = surface.normals @ yaw
     wall = np.abs(normals[:, 2]) < UPRIGHT
     square = wall & (np.maximum(np.abs(normals[:, 0]), np.abs(normals[:, 1])) > FLAT)
     is_low = heights < heights.min() + 0.01 * max(float(np.ptp(heights)), SMALLEST)
     low = is_low[surface.faces[:, 0]] & is_low[surface.faces[:, 1]] & is_low[surface.faces[:, 2]]
-    rectangle = max(float(np.prod(np.ptp((surface.vertices @ yaw)[:, :2], axis=0))), SMALLEST)
+    rectangle = max(float(extents[0] * extents[1]), SMALLEST)
     bins = np.clip((normals + 1) * 2.5, 0, 4.999).astype(np.int64) @ np.array([25, 5, 1])
     shares = np.bincount(bins, areas, minlength=125) / total
     return {
@@ -215,29 +199,46 @@ def _directions(surface: _Surface, yaw: NDArray[np.float64], heights: NDArray[np
     }
 
 
-def _edges(surface: _Surface) -> dict[str, float]:
+def _edges(surface: Surface) -> dict[str, float]:
     """Shares of the edges' length by the angle between the triangles at them, and of the bent ones' that is hollow."""
-    normals = surface.doubled / np.maximum(2 * surface.areas, 1e-30)[:, None]
-    one, other = normals[surface.pairs[:, 0]], normals[surface.pairs[:, 1]]
-    degrees = np.degrees(np.arccos(np.clip(np.einsum("ij,ij->i", one, other), -1, 1)))
-    along = surface.vertices[surface.ends[:, 1]] - surface.vertices[surface.ends[:, 0]]
-    lengths = np.sqrt(np.einsum("ij,ij->i", along, along))
+    lengths, shares, hollow = _bends(surface.vertices, surface.faces, surface.normals, surface.pairs, surface.ends)
     total = max(float(lengths.sum()), SMALLEST)
-    summed = sum(surface.vertices[surface.faces[:, corner]] for corner in range(3))
-    hollow = np.einsum("ij,ij->i", one, summed[surface.pairs[:, 1]] - summed[surface.pairs[:, 0]]) > 0
-    bent = degrees > EDGE_DEGREES[0]
-    places = np.digitize(degrees, EDGE_DEGREES)
-    shares = np.bincount(places, lengths, minlength=len(EDGE_DEGREES) + 1) / total
     names = ("flat", "smooth", "blunt", "square", "sharp")
-    order = np.argsort(lengths)
-    summed_lengths = np.cumsum(lengths[order]) / total
-    typical = [lengths[order][min(np.searchsorted(summed_lengths, share), len(order) - 1)] if len(order) else 0.0
+    ordered = np.sort(lengths)
+    summed = np.cumsum(ordered) / total
+    typical = [ordered[min(int(np.searchsorted(summed, share)), len(ordered) - 1)] if len(ordered) else 0.0
                for share in EDGE_QUANTILES]  # fmt: skip
-    return {f"{name}_edges": float(share) for name, share in zip(names, shares, strict=True)} | {
-        "hollow_edges": float(lengths[bent & hollow].sum() / max(float(lengths[bent].sum()), SMALLEST)),
+    return {f"{name}_edges": float(share / total) for name, share in zip(names, shares, strict=True)} | {
+        "hollow_edges": hollow / max(float(shares[1:].sum()), SMALLEST),
         "log_edge_length": np.log(total + 1e-6),
         **{f"log_edge_{100 * q:.0f}": np.log(v + 1e-3) for q, v in zip(EDGE_QUANTILES, typical, strict=True)},
     }
+
+
+@compiled
+def _bends(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], normals: NDArray[np.float64],
+    pairs: NDArray[np.int64], ends: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:  # fmt: skip
+    """The lengths of edges (E,2); their sums between the angles of `EDGE_DEGREES`; of the bent ones that are hollow."""
+    lengths, sums, hollow = np.empty(len(pairs), np.float64), np.zeros(len(EDGE_COSINES) + 1, np.float64), 0.0
+    for edge in range(len(pairs)):
+        one, other = pairs[edge, 0], pairs[edge, 1]
+        cosine = square = towards = 0.0
+        for axis in range(3):
+            cosine += normals[one, axis] * normals[other, axis]
+            square += (vertices[ends[edge, 1], axis] - vertices[ends[edge, 0], axis]) ** 2
+            for corner in range(3):
+                step = vertices[faces[other, corner], axis] - vertices[faces[one, corner], axis]
+                towards += normals[one, axis] * step
+        lengths[edge] = math.sqrt(square)
+        place = 0
+        while place < len(EDGE_COSINES) and cosine <= EDGE_COSINES[place]:
+            place += 1
+        sums[place] += lengths[edge]
+        if place and towards > 0:
+            hollow += lengths[edge]
+    return lengths, sums, hollow
 
 
 def _outline(occupancy: NDArray[np.bool_]) -> dict[str, float]:

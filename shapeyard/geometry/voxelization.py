@@ -19,14 +19,12 @@ and flipped normals do no harm:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shapeyard.errors import require
+from shapeyard.geometry.projected_triangles import Corner, by_row, compiled, corners_in_order, seen_along, slopes
 
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 256
 CANONICAL_MINIMUM = (-0.5, -0.5, -0.5)
@@ -45,10 +43,6 @@ BORDER_TOLERANCE = 1e-3
 """In small voxels: an edge on the cube's border is drawn inside, whatever the last digits of its coordinates say."""
 TOUCH_TOLERANCE = 1e-9
 """In voxels: a triangle this close to a voxel touches it, so that equal meshes give equal grids."""
-
-F = TypeVar("F", bound=Callable[..., Any])
-Corner = tuple[float, float, float]
-"""A triangle's corner as a map sees it: row and column in pixels from the first one's centre, and depth."""
 
 
 def solid_occupancy(
@@ -126,14 +120,6 @@ def in_voxels(
     return points
 
 
-def compiled(function: F) -> F:
-    """Compile with numba, kept on disk where there is a place for it: a read-only installation may have none."""
-    try:
-        return cast(F, numba.njit(cache=True, nogil=True)(function))
-    except RuntimeError:
-        return cast(F, numba.njit(nogil=True)(function))
-
-
 @compiled
 def look(
     points: NDArray[np.float64], faces: NDArray[np.int64], size: int, edges: bool = True, push: float = 1.0
@@ -157,34 +143,25 @@ def look(
     half = (size + 1) // 2
     touched = np.zeros((half, half, half), np.uint8)
     for face in range(faces.shape[0]):
-        # In a fixed order of corners the result doesn't depend on where a face begins or which way it turns.
-        p, q, r = faces[face, 0], faces[face, 1], faces[face, 2]
-        if comes_before(points, q, p):
-            p, q = q, p
-        if comes_before(points, r, q):
-            q, r = r, q
-            if comes_before(points, q, p):
-                p, q = q, p
+        p, q, r = corners_in_order(points, faces, face)
         for axis in range(3):
-            across, along = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
-            a = points[p, across] - 0.5, points[p, along] - 0.5, points[p, axis]
-            b = points[q, across] - 0.5, points[q, along] - 0.5, points[q, axis]
-            c = points[r, across] - 0.5, points[r, along] - 0.5, points[r, axis]
+            a, b, c = seen_along(points, p, axis), seen_along(points, q, axis), seen_along(points, r, axis)
+            between_rows, between_columns = _between_pixels(a[0], b[0], c[0]), _between_pixels(a[1], b[1], c[1])
+            if between_rows and between_columns:  # as most triangles of a fine mesh lie
+                continue
             if edges:
                 _draw_line(near[axis], far[axis], a, b)
                 _draw_line(near[axis], far[axis], b, c)
                 _draw_line(near[axis], far[axis], a, c)
-            _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
+            if not (between_rows or between_columns):
+                _draw_triangle(near[axis], far[axis], touched, axis, push, a, b, c)
     return near, far, touched
 
 
 @compiled
-def comes_before(points: NDArray[np.float64], a: int, b: int) -> bool:
-    """Whether point `a` comes before `b` by its coordinates: an order that no order of corners changes."""
-    for axis in range(3):
-        if points[a, axis] != points[b, axis]:
-            return bool(points[a, axis] < points[b, axis])
-    return False
+def _between_pixels(a: float, b: float, c: float) -> bool:
+    """Whether no pixel's centre lies between three coordinates."""
+    return math.ceil(min(a, b, c) - 2 * PIXEL_TOLERANCE) > max(a, b, c) + 2 * PIXEL_TOLERANCE
 
 
 @compiled
@@ -196,10 +173,11 @@ def _draw_line(near: NDArray[np.float32], far: NDArray[np.float32], a: Corner, b
         a, b = (a[1], a[0], a[2]), (b[1], b[0], b[2])
     if b[0] < a[0]:
         a, b = b, a
-    if b[0] == a[0]:
+    first, last = math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0))
+    if b[0] == a[0] or first > last:
         return
     slope, rise = (b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0])
-    for i in range(math.ceil(max(a[0], 0.0)), math.floor(min(b[0], size - 1.0)) + 1):
+    for i in range(first, last + 1):
         y = a[1] + (i - a[0]) * slope + 0.5
         z = np.float32(a[2] + (i - a[0]) * rise)
         if -BORDER_TOLERANCE <= y <= size + BORDER_TOLERANCE:
@@ -218,20 +196,13 @@ def _draw_triangle(
 ) -> None:  # fmt: skip
     """All pixels whose centre lies in the triangle, pushed back by its slope; where it passes, if it faces the axis."""
     size = near.shape[0]
-    area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+    area, slope_x, slope_y = slopes(a, b, c)
     if area == 0:
         return
-    slope_x = ((b[2] - a[2]) * (c[1] - a[1]) - (c[2] - a[2]) * (b[1] - a[1])) / area
-    slope_y = ((b[0] - a[0]) * (c[2] - a[2]) - (c[0] - a[0]) * (b[2] - a[2])) / area
     offset = push * max(abs(slope_x), abs(slope_y))
     if not max(abs(slope_x), abs(slope_y)) < size:
         return
-    if b[0] < a[0]:
-        a, b = b, a
-    if c[0] < b[0]:
-        b, c = c, b
-        if b[0] < a[0]:
-            a, b = b, a
+    a, b, c = by_row(a, b, c)
     for i in range(
         math.ceil(max(a[0] - PIXEL_TOLERANCE, 0.0)), math.floor(min(c[0] + PIXEL_TOLERANCE, size - 1.0)) + 1
     ):

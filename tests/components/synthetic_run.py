@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -143,10 +144,10 @@ def _legs(width: float, top: float, thickness: float) -> list[Any]:
 def _write_meshes(run: SyntheticRun, samples: list[tuple[Sample, Array, Array]]) -> None:
     source = run.folder / "source"
     source.mkdir(parents=True)
-    (source / "model.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     skipped = [Skipped("chair/broken", "MeshError: model.obj: expected faces, got none")]
     with DatasetWriter(run.shards["meshes"][0], "meshes", "fetch", {"max_megabytes": 64}, skipped=skipped) as writer:
-        for sample, _, _ in samples:
+        for sample, boxes, _ in samples:
+            trimesh.util.concatenate([trimesh.creation.box(bounds=box) for box in boxes]).export(source / "model.obj")
             writer.add_files(sample, source, "model.obj")
 
 

@@ -18,13 +18,15 @@ from components.evaluate import reconstruction
 from components.evaluate.averages import mean_over_classes, mean_over_objects
 from components.evaluate.component import evaluate
 from components.evaluate.evaluate import Evaluation, Inputs, evaluate_models
+from components.evaluate.retrieval import training_gallery
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, pack_occupancy
 from shapeyard.errors import DatasetError
 from shapeyard.geometry.lifting import canonical_from_cube, enclosing_cube, extrude, unproject
+from shapeyard.metrics.occupancy import overlap
 
 
 def inputs_of(run: SyntheticRun) -> Inputs:
-    return Inputs(run.shards["renders"], run.shards["voxels"], **run.outputs)
+    return Inputs(**run.shards, **run.outputs)
 
 
 def measure(run: SyntheticRun) -> tuple[Evaluation, dict[str, Any]]:
@@ -100,6 +102,60 @@ def test_baselines_against_the_obvious_version(perfect: tuple[SyntheticRun, Eval
     voxels.close()
 
 
+def test_perfect_voxels_have_nearly_perfect_surfaces(
+    perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]],
+) -> None:
+    """A voxel is 1/24 of the side, so that resampled and rounded it is not within 1 % everywhere, but near."""
+    shape = perfect[2]["reconstruction"]
+    surfaces, ceiling = shape["surfaces"], shape["ceiling"]
+    assert surfaces["views"] == 12 and set(surfaces["per_class"]) == {"chair", "shelf", "table"}
+    assert 0 < surfaces["chamfer"] < 2e-3 and surfaces["fscore"] > 0.3
+    assert 0 < ceiling["chamfer"] < 2e-3 and ceiling["samples"] == 6
+    for baseline in shape["baselines"].values():
+        assert baseline["surfaces"]["fscore"] < surfaces["fscore"]
+        assert baseline["surfaces"]["chamfer"] > surfaces["chamfer"]
+
+
+def test_differences_have_intervals(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+    shape = perfect[2]["reconstruction"]
+    for name, of in shape["differences"].items():
+        assert of["iou"]["difference"] == pytest.approx(1 - shape["baselines"][name]["iou"])
+        assert 0 < of["iou"]["low"] <= of["iou"]["difference"] <= of["iou"]["high"] and of["iou"]["objects"] == 6
+        assert of["chamfer"]["high"] < 0, "lower is better"
+
+
+def test_grids_at_the_choice_are_those_that_were_measured(
+    perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]],
+) -> None:
+    """The IoU of each view from the grids whose surfaces are measured, against the table's."""
+    run, _, metrics = perfect
+    shapes = reconstruction.Shapes(
+        *(Dataset(run.shards[kind], kind) for kind in ("renders", "voxels")),
+        Dataset([run.outputs["depths"]], "depths"),
+        Dataset([run.outputs["reconstructions"]], "reconstructions"),
+    )
+    training = reconstruction.Training(
+        reconstruction.mean_training_shape(shapes.voxels),
+        training_gallery(shapes.renders, shapes.depths, shapes.voxels),
+    )
+    measured = metrics["reconstruction"]
+    settings = {"reconstruction": measured["threshold"]}
+    settings |= {name: next(iter(of.values())) for name, of in measured["baselines"].items()}
+    weights = [settings["nearest_neighbour"]]
+    rows = []
+    for sample in shapes.renders.of_split("test"):
+        for view in reconstruction.views_of(shapes, sample, training, weights, None):
+            true, missed = reconstruction.true_in_cube(view.occupancy, view.canonical_from_cube, view.resolution)
+            made = reconstruction.shapes_at(view, training.mean_shape, settings)
+            iou = {f"{name}_iou": float(overlap(grid, true, missed).iou) for name, grid in made.items()}
+            rows.append({"id": sample.id, "class": sample.class_name, **iou})
+    for name, of in measured["baselines"].items():
+        assert mean_over_classes(rows, f"{name}_iou") == pytest.approx(of["iou"])
+    assert mean_over_classes(rows, "reconstruction_iou") == 1
+    for dataset in vars(shapes).values():
+        dataset.close()
+
+
 def test_tables(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
     folder = perfect[0].folder / "evaluation"
     views, samples, classes = (
@@ -117,7 +173,7 @@ def test_tables(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> Non
 
 def test_the_component_writes_its_artifacts(tmp_path: Path) -> None:
     run = write_run(tmp_path, splits=("train", "val", "test"), views=1)
-    shards = {name: [dsl.Dataset(uri=str(p)) for p in run.shards[name]] for name in ("renders", "voxels")}
+    shards = {name: [dsl.Dataset(uri=str(path)) for path in paths] for name, paths in run.shards.items()}
     others = {name: dsl.Dataset(uri=str(path)) for name, path in run.outputs.items()}
     metrics, confusion = dsl.Metrics(uri=str(tmp_path / "m")), dsl.ClassificationMetrics(uri=str(tmp_path / "c"))
     evaluation = dsl.Artifact(uri=str(tmp_path / "evaluation"))
@@ -200,11 +256,10 @@ def test_no_val_and_no_train_samples(tmp_path: Path) -> None:
     assert shape["threshold"] == 0.5 and shape["baselines"]["extruded_surface"]["thickness_voxels"] == 6
     assert (
         shape["baselines"]["mean_shape"]["iou"] is None
+        and shape["baselines"]["nearest_neighbour"]["iou"] is None
         and metrics["depth"]["baselines"]["constant_depth"]["rmse"] is None
     )
-    assert metrics["notes"] == [
-        "reconstruction: no validation samples, so thresholds and thickness are defaults, not chosen"
-    ]
+    assert metrics["notes"] == ["reconstruction: no validation samples, so what is chosen there has its default"]
     assert result.figures["iou"] == 1 and "mean_shape_iou" not in result.figures
 
 

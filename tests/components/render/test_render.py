@@ -312,7 +312,7 @@ def test_blender_keeps_silent(draw, capfd):
 
 
 def test_the_stage_ends_as_a_process_should(tmp_path):
-    """Status 0 with Blender loaded, and SIGTERM ends it at once."""
+    """Status 0 with Blender loaded, the images those of a single process, and SIGTERM ends it at once."""
     box = {"b.obj": exported(trimesh.creation.box(), "obj")}
     meshes = write_meshes(tmp_path / "meshes", {f"a/{n}": ("b.obj", box, IDENTITY) for n in range(3)})
     code = (
@@ -323,7 +323,14 @@ def test_the_stage_ends_as_a_process_should(tmp_path):
     command = [sys.executable, "-c", code, str(meshes), str(tmp_path / "renders")]
     whole = subprocess.run([*command, "1"], capture_output=True, text=True, timeout=300)
     assert (whole.returncode, whole.stdout, whole.stderr) == (0, "", "")
-    assert len(Dataset([tmp_path / "renders"], "renders").samples) == 3
+    there = Dataset([tmp_path / "renders"], "renders")
+    render_meshes(meshes, tmp_path / "here", views=1, image_size=64, samples=1)  # Blender is loaded: in this process
+    here = Dataset([tmp_path / "here"], "renders")
+    assert [sample.id for sample in there.samples] == [sample.id for sample in here.samples]
+    for sample in here.samples:
+        for name in ("rgba", "depth"):
+            assert (there.read(sample.id, name) == here.read(sample.id, name)).all()
+    there.close()
     running = subprocess.Popen([*command, "200"], stderr=subprocess.DEVNULL)
     while (tmp_path / "renders" / "dataset.json").exists():  # until the stage empties its output
         assert running.poll() is None

@@ -33,7 +33,7 @@ NO_GL = ("--disable-gpu", "--disable-3d-apis")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(tmp_path_factory.mktemp("run"), classes=("chair", "table", HOSTILE), error=0.3)
     evaluation = run.folder / "evaluation"
-    evaluate_models(Inputs(run.shards["renders"], run.shards["voxels"], **run.outputs), evaluation)
+    evaluate_models(Inputs(**run.shards, **run.outputs), evaluation)
     artifacts = RunArtifacts(
         **run.shards, depths=run.outputs["depths"], reconstructions=run.outputs["reconstructions"],
         **run.models, evaluation=evaluation,

@@ -33,7 +33,7 @@ MEGABYTE = 2**20
 
 def evaluated(run: SyntheticRun) -> RunArtifacts:
     evaluation = run.folder / "evaluation"
-    evaluate_models(Inputs(run.shards["renders"], run.shards["voxels"], **run.outputs), evaluation)
+    evaluate_models(Inputs(**run.shards, **run.outputs), evaluation)
     return RunArtifacts(
         **run.shards, depths=run.outputs["depths"], reconstructions=run.outputs["reconstructions"],
         **run.models, evaluation=evaluation,
@@ -227,7 +227,7 @@ def test_bars_of_a_class_without_a_baseline() -> None:
     none: dict[str, Any] = {"per_class": {}}
     of = {
         "per_class": {"<b>": {"iou": 0.5}, "a": {"iou": 0.7}},
-        "baselines": {"mean_shape": none, "extruded_surface": none},
+        "baselines": {"mean_shape": none, "extruded_surface": none, "nearest_neighbour": none},
     }
     chart = class_chart({"reconstruction": of})
     assert chart and [(bar["x"], bar["y"]) for bar in chart["data"]] == [(["a", "&lt;b&gt;"], [0.7, 0.5])]

@@ -312,8 +312,11 @@ def test_copies_are_found_by_grid_and_by_hash() -> None:
         [Sample("box/a", "box", "test", "", sha256="1"), Sample("box/b", "box", "test", "", sha256="x")],
         {"occupancy": np.stack([grids[0] ^ True, grids[2]])}, np.zeros(2, np.int64), [],
     )  # fmt: skip
-    left, copies = without_copies(train, [held_out], 1.0)
+    left, copies = without_copies(train, [held_out], 1.0, turned=False)
     assert [s.id for s in left.samples] == ["box/0"] and copies == [["box/1", "box/a"], ["box/2", "box/b"]]
+    # Mirrored along x, the first is the held-out one as well.
+    left, copies = without_copies(train, [held_out], 1.0, turned=True)
+    assert not len(left) and copies == [["box/0", "box/a"], ["box/1", "box/a"], ["box/2", "box/b"]]
 
 
 def test_members_are_validated_on_what_they_did_not_see(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_ascii_stl_of_several_solids_and_a_binary_one_that_says_solid(write: Wri
     text = "".join(f"solid part{z}\n{facet.format(z=z)}endsolid part{z}\n" for z in (0, 2))
     mesh = read_mesh(write("text.stl", text))
     assert len(mesh.faces) == 2 and np.ptp(mesh.vertices, axis=0).tolist() == [1, 1, 2]
+    assert len(read_mesh(write("marked.stl", "\ufeff" + text)).faces) == 2
     binary = trimesh.exchange.stl.export_stl(trimesh.creation.box())
     assert len(read_mesh(write("binary.STL", b"solid" + binary[5:])).faces) == 12
 
@@ -172,7 +173,8 @@ TRIANGLE_OFF = "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
         ("cut.stl", trimesh.exchange.stl.export_stl(trimesh.creation.box())[:-1], "claims 12 triangles"),
         ("liar.stl", b"\0" * 80 + b"\xff\xff\xff\xff" + b"\0" * 100, "claims 4294967295"),
         ("none.stl", b"\0" * 84, "no triangles"),
-        ("tiny.stl", b"abc", "claims"),
+        ("tiny.stl", b"abc", "got another text"),
+        ("comment.stl", b"# exported\nfacet normal 0 0 1\n" * 9, "got another text"),
         ("cut_text.stl", "solid x\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\n", "cut off"),
         ("noheader.ply", "nothing", "PLY file with a header"),
         (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shapeyard.geometry import duplicates
-from shapeyard.geometry.duplicates import near_duplicates
+from shapeyard.geometry.duplicates import eight_ways, near_duplicates
 
 
 def test_by_hand() -> None:
@@ -30,6 +30,14 @@ def test_against_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     ious = np.array([[len(a & b) / len(a | b) for b in sets[1]] for a in sets[0]])
     for iou in (0.3, 0.45, 1.0):
         np.testing.assert_array_equal(near_duplicates(grids, others, iou), (ious >= iou).any(axis=1))
+
+
+def test_eight_ways_leave_y_upright() -> None:
+    grid = np.zeros((1, 3, 3, 3), dtype=bool)
+    grid[0, 0, 0, 0] = grid[0, 0, 0, 1] = grid[0, 0, 1, 0] = True
+    ways = list(eight_ways(grid))
+    assert (ways[0] == grid).all() and len({way.tobytes() for way in ways}) == 8
+    assert all(way[:, :, 0].sum() == 2 and way[:, :, 1].sum() == 1 for way in ways)
 
 
 def test_nothing_is_a_copy_of_nothing() -> None:

@@ -91,3 +91,15 @@ def test_real_things_are_described(realdata: Path) -> None:
         solid = describe_solid(read_thing(file), 32)
         assert np.isfinite(list(solid.measures.values())).all() and solid.occupancy.any()
         assert np.log(0.5) < solid.measures["log_length"] < np.log(1000)
+
+
+def test_the_order_of_triangles_decides_nothing() -> None:
+    """Not even where four turns fit as well as each other; and of those the thing is turned least."""
+    rng = np.random.default_rng(0)
+    knob = trimesh.creation.box((4, 4, 10), transform=trimesh.transformations.translation_matrix((6, 7, 0)))
+    plate = soup(trimesh.util.concatenate([trimesh.creation.box((20, 20, 3)), knob]))
+    first = describe_solid([plate], 32).occupancy
+    for _ in range(4):
+        triangles = rng.permutation(plate.vertices.reshape(-1, 3, 3)).reshape(-1, 3)
+        assert (describe_solid([Mesh(triangles, plate.faces)], 32).occupancy == first).all()
+    assert first[20:, 20:, :12].any() and not first[20:, 20:, 20:].any()  # x stays x, y becomes −z

@@ -1,0 +1,42 @@
+"""The typed spec of `evaluate_multiview`."""
+
+from typing import List  # noqa: UP035 - kfp reads the annotation
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("evaluate_multiview"), install_kfp_package=False)
+def evaluate_multiview(
+    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    reconstructions: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    page: dsl.Output[dsl.HTML],
+    evaluation: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    title: str = "Reconstruction from several images",
+) -> None:
+    """Measure shapes reconstructed from one image and more on the test split, beside baselines, on one page.
+
+    Args:
+        renders: Datasets of kind renders: the images and their cameras.
+        voxels: Datasets of kind voxels: the true shapes.
+        reconstructions: Dataset of kind reconstructions, of train-multiview.
+        model: The network.
+        page: The page, one HTML file.
+        evaluation: Folder with metrics.json and per_sample.csv.
+        metrics: The key figures.
+        title: The page's headline.
+    """
+    from components.evaluate_multiview.evaluate_multiview import evaluate_multiview as measure
+    from shapeyard.contracts.measures import log_metrics
+    from shapeyard.contracts.progress import stage
+
+    with stage("evaluate_multiview"):
+        figures = measure(
+            [r.path for r in renders], [v.path for v in voxels], reconstructions.path, model.path, page.path,
+            evaluation.path, title,
+        )  # fmt: skip
+        log_metrics(metrics, figures)

@@ -1,0 +1,1 @@
+"""Train 3D-R2N2: from one or several images of an object to its shape."""

@@ -1,0 +1,80 @@
+"""The typed spec of `train_multiview`."""
+
+from typing import List  # noqa: UP035 - kfp reads the annotation
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("train_multiview"), install_kfp_package=False)
+def train_multiview(
+    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    model: dsl.Output[dsl.Model],
+    reconstructions: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    image_size: int = 127,
+    width: int = 96,
+    encoder: str = "residual",
+    memory: str = "gru",
+    kernel: int = 3,
+    decoder: str = "residual",
+    detach: bool = False,
+    min_views: int = 1,
+    max_views: int = 5,
+    augment: bool = True,
+    background: str = "random",
+    steps: int = 60_000,
+    batch_size: int = 24,
+    learning_rate: float = 1e-4,
+    validate_every: int = 2000,
+    patience: int = 0,
+    checkpoints: str = "",
+    checkpoint_minutes: float = 10.0,
+    seed: int = 0,
+    workers: int = 0,
+) -> None:
+    """Train 3D-R2N2 from one or several images of an object to its shape, and reconstruct val and test.
+
+    Args:
+        renders: Datasets of kind renders, or images that were brought (layout r2n2).
+        voxels: Datasets of kind voxels: the truth, at 32 voxels a side or a multiple of it.
+        model: The network: weights, config, history, metrics.
+        reconstructions: Dataset of kind reconstructions: the val and test samples after 1, 2, 3, 5 and 12 views.
+        metrics: IoU on val by number of views, its threshold, throughput.
+        image_size: Pixels along the part of an image that the network sees; plain encoders take 64 and more.
+        width: Channels of the encoder's first level, a multiple of 12; all others change with it.
+        encoder: plain (six convolutions) or residual (twelve, with ways around).
+        memory: lstm or gru.
+        kernel: 3 if the memory's cells see their neighbours, 1 if not.
+        decoder: plain (without nonlinearities, as a reimplementation has it) or residual.
+        detach: Cut the gradient between views, as a reimplementation did, to compare.
+        min_views: The fewest views that a step shows.
+        max_views: The most; each step draws a number.
+        augment: Show any part of the image and mirror half of the objects; false for the middle, as it is.
+        background: Behind transparent images: white, or random (a colour for each image).
+        steps: Batches to train on.
+        batch_size: Objects in a batch, of all GPUs together.
+        learning_rate: Peak of the schedule.
+        validate_every: Steps from one validation to the next.
+        patience: Validations in a row without a better one after which it stops; 0 for never.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to go on after an interruption; empty for none.
+        checkpoint_minutes: From one checkpoint to the next.
+        seed: Of the first weights and of everything drawn.
+        workers: Threads; 0 for all cores.
+    """
+    from components.train_multiview.train import train_multiview as train
+    from shapeyard.contracts.measures import log_metrics
+    from shapeyard.contracts.progress import stage
+
+    with stage("train_multiview"):
+        figures = train(
+            [r.path for r in renders], [v.path for v in voxels], model.path, reconstructions.path,
+            image_size=image_size, width=width, encoder=encoder, memory=memory, kernel=kernel, decoder=decoder,
+            detach=detach, min_views=min_views, max_views=max_views, augment=augment, background=background,
+            steps=steps, batch_size=batch_size, learning_rate=learning_rate, validate_every=validate_every,
+            patience=patience, checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, seed=seed,
+            workers=workers,
+        )  # fmt: skip
+        log_metrics(metrics, figures)
