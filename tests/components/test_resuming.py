@@ -158,12 +158,11 @@ def test_two_ranks_are_told_to_end(tmp_path: Path) -> None:
 
 
 def test_batches_are_made_while_steps_run(tmp_path: Path) -> None:
-    figures = train_line(str(tmp_path / "x"), steps=20, step_s=0.03, batch_s=0.02)
-    assert figures["waited_for_data"] < 0.12  # the first batch alone is a thirtieth
-    slow = train_line(str(tmp_path / "x"), steps=20, step_s=0.0, batch_s=0.02)
-    assert slow["waited_for_data"] > 0.7
-    assert figures["samples_per_second"] < slow["samples_per_second"]
-    assert figures["peak_memory_bytes"] > 10**8 and figures["precision"] in ("float32", "bfloat16")
+    slow = train_line(str(tmp_path / "x"), steps=10, batch_s=0.1)
+    ready = train_line(str(tmp_path / "x"), steps=10, step_s=0.2, batch_s=0.1)
+    assert slow["waited_for_data"] > 0.4 > 2 * ready["waited_for_data"]  # the first batch alone is a twentieth
+    assert ready["samples_per_second"] < 8 / 0.2 and ready["steps"] == 10
+    assert ready["peak_memory_bytes"] > 10**8 and ready["precision"] in ("float32", "bfloat16")
 
 
 def test_logs_for_tensorboard(tmp_path: Path) -> None:
