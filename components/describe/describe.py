@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,15 +23,11 @@ from shapeyard.geometry.point_images import point_image
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 from shapeyard.geometry.solids import describe_solid
 from shapeyard.geometry.voxelization import MAX_RESOLUTION, MIN_RESOLUTION
-from shapeyard.in_order import in_order
+from shapeyard.processes import results_in_order
 from shapeyard.training import cores
 
 FEATURE_SETS = {"solid": (), "points256": ("points",)}
 """The arrays of each set besides the grid and the measures."""
-FEW = 32
-"""Up to so many things starting other processes takes longer than it saves."""
-AHEAD = 8
-"""For each process, how many things may wait until they are written."""
 PREVIEW_THINGS, PREVIEW_SIZE = 24, 160
 
 Arrays = dict[str, NDArray[Any]]
@@ -72,9 +66,9 @@ def describe_things(
         attributes={"arrays": ["measures", *extra], "resolution": resolution, "feature_set": feature_set},
     )  # fmt: skip
     shown: list[tuple[str, NDArray[np.uint8]]] = []
-    settings = (str(meshes), resolution, bool(extra), max_triangles, seed)
+    start = partial(_start_describing, meshes, resolution, bool(extra), max_triangles, seed)
     with writer:
-        described = _described(inputs.samples, settings, processes)
+        described = results_in_order(start, inputs.samples, processes)
         for sample, found in track(zip(inputs.samples, described, strict=True), len(inputs.samples), "things"):
             if isinstance(found, str):
                 writer.skip(sample.id, found)
@@ -110,31 +104,19 @@ def describe_parts(parts: Sequence[Mesh], resolution: int, points: bool, seed: i
     return list(solid.measures), arrays
 
 
-def _described(
-    samples: Sequence[Sample], settings: tuple[str, int, bool, int, int], processes: int
-) -> Iterator[tuple[list[str], Arrays] | str]:
-    """What is made of each sample, or why it could not be used, in order."""
-    work = partial(_describe, settings=settings)
-    if len(samples) <= FEW or processes == 1:
-        yield from map(work, samples)
-        return
-    context = multiprocessing.get_context("spawn")  # threads that TensorFlow or numba started do not survive a fork
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from in_order(pool, work, samples, AHEAD * processes)
+def _start_describing(
+    meshes: str | Path, resolution: int, points: bool, max_triangles: int, seed: int
+) -> Callable[[Sample], tuple[list[str], Arrays] | str]:
+    """The work of one process: what is made of a sample, or why it could not be used."""
+    return partial(_describe, Dataset([meshes], "meshes"), resolution, points, max_triangles, seed)
 
 
-_open: dict[str, Dataset] = {}
-"""What this process has open: a dataset's rows are read once."""
-
-
-def _describe(sample: Sample, settings: tuple[str, int, bool, int, int]) -> tuple[list[str], Arrays] | str:
-    meshes, resolution, points, max_triangles, seed = settings
-    if meshes not in _open:
-        _open.clear()
-        _open[meshes] = Dataset([meshes], "meshes")
+def _describe(
+    meshes: Dataset, resolution: int, points: bool, max_triangles: int, seed: int, sample: Sample
+) -> tuple[list[str], Arrays] | str:
     with tempfile.TemporaryDirectory(prefix="shapeyard-describe-") as folder:
         try:
-            path = _open[meshes].extract(sample.id, Path(folder))
+            path = meshes.extract(sample.id, Path(folder))
             parts = read_thing(path, max_triangles)
             turn = np.array(sample.canonical_from_file)[:3, :3]
             turn = Y_UP_FROM_Z_UP[:3, :3].T @ (turn / np.linalg.norm(turn[:, 0]))

@@ -27,6 +27,7 @@ from shapeyard.contracts.progress import track
 from shapeyard.errors import DatasetError
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.lifting import Cube, cube_from_canonical_grid, extrude, occupancy_of_points, unproject
+from shapeyard.in_order import in_order
 from shapeyard.metrics.occupancy import THRESHOLDS, Overlap, overlap, overlap_at_levels, overlap_at_thresholds
 from shapeyard.training import cores
 
@@ -124,12 +125,15 @@ def curves(
         A row a view: `resolution`; `outside`, the share of the truth outside the cube; for each method
         `<method>_iou`, …: arrays over the candidates, which are thresholds, thicknesses from 1 voxel, or weights.
     """
-    rows: list[Row] = []
-    with ThreadPoolExecutor(min(cores(0), MOST_THREADS)) as pool:  # scipy and numpy let other threads work
-        for sample in track(samples, len(samples), note):
-            views = views_of(shapes, sample, training, weights, views_of_each(most_views, samples))
-            rows += pool.map(partial(_view_curves, mean_shape=training.mean_shape), views)
-    return rows
+    most = views_of_each(most_views, samples)
+    views = (
+        view
+        for sample in track(samples, len(samples), note)
+        for view in views_of(shapes, sample, training, weights, most)
+    )
+    threads = min(cores(0), MOST_THREADS)
+    with ThreadPoolExecutor(threads) as pool:  # scipy and numpy let other threads work
+        return list(in_order(pool, partial(_view_curves, mean_shape=training.mean_shape), views, 2 * threads))
 
 
 def views_of_each(most_views: int, samples: list[Sample]) -> int | None:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from scipy.spatial import cKDTree
 
 from components.evaluate.averages import Row
 from components.evaluate.reconstruction import MOST_THREADS, Shapes, Training, View, shapes_at, views_of, views_of_each
-from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
+from shapeyard.contracts.dataset import Dataset, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.errors import FormatError
 from shapeyard.formats.mesh import Mesh, read_mesh
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.isosurface import isosurface, points_on_surface
 from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT
+from shapeyard.in_order import in_order
 from shapeyard.metrics.surface import POINTS, surface_agreement, surface_tree
 from shapeyard.training import cores
 
@@ -51,40 +53,44 @@ def surface_rows(
         A row a view: `<method>_fscore` and `<method>_chamfer`, and of the object `ceiling_fscore`, `ceiling_chamfer`.
     """
     weights = [settings["nearest_neighbour"]]
-    of_each = views_of_each(MOST_VIEWS, samples)
-    rows: list[Row] = []
-    with ThreadPoolExecutor(min(cores(0), MOST_THREADS)) as pool:
-        for sample in track(samples, len(samples), "surfaces of the test split"):
-            true = _spread(isosurface(read_occupancy(shapes.voxels, sample.id)), CANONICAL_FROM_UNIT, sample.id, "true")
-            ceiling = pool.submit(_against_mesh, meshes, sample, true)
+    most = views_of_each(MOST_VIEWS, samples)
+    archive = Lock()
 
-            def measure(view: View, true: cKDTree = true) -> Row:
-                made = shapes_at(view, training.mean_shape, settings)
-                return _row(view) | {
-                    name: value for method, grid in made.items() for name, value in _measured(view, method, grid, true)
-                }
+    def measure(views: list[View]) -> list[Row]:
+        sample = views[0].sample
+        true = _spread(isosurface(views[0].occupancy), CANONICAL_FROM_UNIT, sample.id, "true")
+        ceiling = _against_mesh(meshes, archive, sample, true)
+        return [_row(view, shapes_at(view, training.mean_shape, settings), true) | ceiling for view in views]
 
-            of_sample = list(pool.map(measure, views_of(shapes, sample, training, weights, of_each)))
-            rows += [row | ceiling.result() for row in of_sample]
-    return rows
-
-
-def _row(view: View) -> Row:
-    return {"id": view.sample.id, "class": view.sample.class_name, "view": view.view}
+    of_samples = (
+        list(views_of(shapes, sample, training, weights, most))
+        for sample in track(samples, len(samples), "surfaces of the test split")
+    )
+    threads = min(cores(0), MOST_THREADS)
+    with ThreadPoolExecutor(threads) as pool:
+        return [row for rows in in_order(pool, measure, filter(None, of_samples), 2 * threads) for row in rows]
 
 
-def _measured(view: View, method: str, grid: NDArray[np.bool_], true: cKDTree) -> list[tuple[str, float]]:
-    made = _spread(isosurface(grid), view.canonical_from_cube, view.sample.id, f"{method} {view.view}")
-    return [(f"{method}_{name}", value) for name, value in surface_agreement(made, true)._asdict().items()]
+def _row(view: View, made: Mapping[str, NDArray[np.bool_]], true: cKDTree) -> Row:
+    row: Row = {"id": view.sample.id, "class": view.sample.class_name, "view": view.view}
+    for method, grid in made.items():
+        surface = _spread(isosurface(grid), view.canonical_from_cube, view.sample.id, f"{method} {view.view}")
+        row |= {f"{method}_{name}": value for name, value in surface_agreement(surface, true)._asdict().items()}
+    return row
 
 
-def _against_mesh(meshes: Dataset, sample: Sample, true: cKDTree) -> Row:
-    """What perfect voxels reach against the mesh, all of it, as it is: what is inside counts as well."""
+def _against_mesh(meshes: Dataset, archive: Lock, sample: Sample, true: cKDTree) -> Row:
+    """What perfect voxels reach against the mesh, all of it, as it is: what is inside counts as well.
+
+    `archive` guards the dataset's file, which has one reading position.
+    """
     if sample.id not in meshes:
         return {}
     with tempfile.TemporaryDirectory(prefix="shapeyard-evaluate-") as folder:
+        with archive:
+            path = meshes.extract(sample.id, Path(folder))
         try:
-            mesh = read_mesh(meshes.extract(sample.id, Path(folder)))
+            mesh = read_mesh(path)
         except FormatError:  # a .binvox
             return {}
     surface = _spread(mesh, np.array(sample.canonical_from_file), sample.id, "mesh")

@@ -36,7 +36,7 @@ def isosurface(values: NDArray[Any], level: float = 0.5) -> Mesh:
 
 
 def points_on_surface(mesh: Mesh, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(count,3) points, uniform over the area of a mesh; (0,3) for a mesh without area.
+    """(count,3) points, uniform over the area of a mesh, in the order of its triangles; (0,3) for one without area.
 
     Within a triangle: Osada, Funkhouser, Chazelle, Dobkin, Shape distributions, 2002, section 4.2, folded at the
     diagonal in place of the root.
@@ -47,7 +47,8 @@ def points_on_surface(mesh: Mesh, count: int, rng: np.random.Generator) -> NDArr
     if not doubled_area.sum() > 0:
         return np.zeros((0, 3))
     until = np.cumsum(doubled_area)
-    chosen = np.searchsorted(until, rng.random(count) * until[-1], side="right")
+    places = np.sort(rng.random(count)) * until[-1]  # neighbours in space stay neighbours: queries are faster
+    chosen = np.searchsorted(until, places, side="right")
     along = rng.random((count, 2))
     folded = along.sum(axis=1) > 1
     along[folded] = 1 - along[folded]

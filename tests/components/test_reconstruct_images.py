@@ -111,19 +111,22 @@ def test_several_photographs_go_through_r2n2(run: Path, photographs: list[Path],
 
 
 def test_an_upright_cube_is_the_object_s_own(run: Path) -> None:
-    """Perfect reconstructions, seen from 25° above: at one of the azimuths they are the true grid, in its own frame."""
+    """Perfect reconstructions, seen from 25° above: at one of the azimuths they are the true grid, in its own frame.
+
+    Chairs and shelves alone: a table of boxes does not fill the canonical frame from top to bottom.
+    """
     data = run / "data"
     reconstructions, voxels = (
         Dataset([data / "reconstructions"], "reconstructions"),
         Dataset([data / "voxels"], "voxels"),
     )
-    for name in ("chair/0003", "shelf/0004", "table/0003"):
+    for name in ("chair/0003", "shelf/0003", "shelf/0004"):
         probability, true = reconstructions.read(name, "probability", 0), read_occupancy(voxels, name)
         agreement = []
         for cube in photograph.upright_cubes(probability > 127, 25):
             made = canonical_grid_from_cube(probability, cube, 32) > 127
             agreement.append((made & true).sum() / (made | true).sum())
-        assert max(agreement) > max(0.5, 1.3 * np.median(agreement)), name  # azimuths are 15° apart, legs are thin
+        assert max(agreement) > max(0.5, 1.8 * np.median(agreement)), name  # azimuths are 15° apart, legs are thin
     reconstructions.close()
     voxels.close()
 

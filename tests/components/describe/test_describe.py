@@ -11,7 +11,6 @@ import trimesh
 from kfp import dsl
 from things import write_things
 
-import components.describe.describe as module
 from components.describe.component import describe as component
 from components.describe.describe import describe_things
 from components.fetch.fetch import fetch_shard
@@ -50,10 +49,9 @@ def test_things_of_all_forms(tmp_path: Path) -> None:
     assert (tmp_path / "features" / "preview.png").is_file()
 
 
-def test_several_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_give_the_same(tmp_path: Path) -> None:
     meshes = fetch_things(write_things(tmp_path / "source", 2), tmp_path / "meshes")
     describe_things(meshes, tmp_path / "one", workers=1)
-    monkeypatch.setattr(module, "FEW", 0)
     describe_things(meshes, tmp_path / "two", workers=2)
     one, two = (Dataset([tmp_path / name], "features") for name in ("one", "two"))
     assert [s.id for s in one.samples] == [s.id for s in two.samples]
