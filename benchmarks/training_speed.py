@@ -139,7 +139,7 @@ def our_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterator
 
     training = Training("train_depth", steps, len(rgba), seed=0, workers=0, belongs_to={})
     network = training.place(UNet(width), torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-4)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-4, fused=True)
     for _ in range(steps):
         watch = Watch()
         with training.autocast():

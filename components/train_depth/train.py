@@ -118,7 +118,7 @@ def train_depth(
 
     network = training.place(UNet(width), torch.channels_last)
     estimator = Estimator(network, standardization, train.window, training.half)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4, fused=True)
     warmup = min(WARMUP_STEPS, steps // 5)
     training.resume({"network": network, "optimizer": optimizer}, logs=folder / "logs")
     forward = torch.compile(network) if compiled else network
