@@ -137,7 +137,8 @@ class Training:
         require(batch_size % self.ranks == 0, f"expected a batch_size that {self.ranks} ranks share, got {batch_size}")
         torch.set_num_threads(max(cores(workers) // self.ranks, 1))
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # finds mistakes, and costs a pass over all memory
+        # would find mistakes, and costs a pass over all memory
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(seed)
         if self.device.type == "cuda":
             self.half = torch.cuda.is_bf16_supported(including_emulation=False)
