@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,16 +14,6 @@ from numpy.typing import NDArray
 from shapeyard.errors import require
 
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
-
-
-def endless_batches(count: int, batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Indices (batch_size,) below `count`, without end: each pass over the examples in a new order, none left out."""
-    waiting = np.empty(0, dtype=np.int64)
-    while True:
-        while len(waiting) < batch_size:
-            waiting = np.concatenate([waiting, rng.permutation(count)])
-        yield waiting[:batch_size]
-        waiting = waiting[batch_size:]
 
 
 class Draw(NamedTuple):
