@@ -53,7 +53,7 @@ from components import ranks
 from components.checkpoints import CheckpointFile, Kept, flat, restore
 from shapeyard import __version__
 from shapeyard.errors import DatasetError, SourceError, TrainingError, require
-from shapeyard.training import Draw, cores, draw, seed_of_step
+from shapeyard.training import Draw, cores, draw, keep_memory, seed_of_step
 
 BFLOAT16_IN_HARDWARE = ("avx512_bf16", "amx_bf16")  # without, autocast is slower than float32
 AHEAD = 2
@@ -136,6 +136,7 @@ class Training:
         self.rank, self.ranks, self.device = ranks.join()
         require(batch_size % self.ranks == 0, f"expected a batch_size that {self.ranks} ranks share, got {batch_size}")
         torch.set_num_threads(max(cores(workers) // self.ranks, 1))
+        keep_memory()
         torch.use_deterministic_algorithms(True, warn_only=True)
         # would find mistakes, and costs a pass over all memory
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
