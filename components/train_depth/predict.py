@@ -33,7 +33,8 @@ class Estimator(NamedTuple):
 def predict(estimator: Estimator, views: Sequence[View]) -> NDArray[np.float32]:
     """(N,H,W) predicted depth in canonical units, inf outside the object.
 
-    The silhouette is taken as given: the object's pixels are those where the view's own depth is finite.
+    It is the mean of two answers, to a view and to its mirror image, from which the network learned as well. The
+    silhouette is taken as given: the object's pixels are those where the view's own depth is finite.
     """
     network, (mean, std), window, half = estimator
     window = window.with_all_of(Window.around(np.isfinite([depth for _, depth in views])))
@@ -41,7 +42,8 @@ def predict(estimator: Estimator, views: Sequence[View]) -> NDArray[np.float32]:
     device = network.out.weight.device
     network.eval()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-        estimate = network(rgba.to(device))[:, 0].cpu().numpy()
+        images = rgba.to(device)
+        estimate = ((network(images) + network(images.flip(3)).flip(3)) / 2)[:, 0].cpu().numpy()
     predicted = np.full((len(views), *views[0][1].shape), np.inf, dtype=np.float32)
     inside = np.isfinite(depth.numpy())
     predicted[:, *window.slices] = np.where(inside, estimate * std + mean, np.inf)
