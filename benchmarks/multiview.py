@@ -73,7 +73,7 @@ def generalize(work: Path, name: str, changed: tuple[str, ...]) -> None:
     """The preset's catalogue and training, measured on its test objects."""
     values = with_changes(preset("multiview", name), changed)
     prepare(values["source"], work, resolution=values["voxel_resolution"], **rendering(values))
-    train_and_measure(work, [work / "renders"], [work / "voxels"], values)
+    train_and_measure(work, ([work / "meshes"], [work / "renders"], [work / "voxels"]), values)
 
 
 @main.command()
@@ -97,12 +97,12 @@ def real(
         prepare(source, work / part, resolution=values["voxel_resolution"], up_axis=up_axis, **rendering(values))
     if only_prepare:
         return
-    renders, voxels = ([work / part / kind for part in parts] for kind in ("renders", "voxels"))
+    meshes, renders, voxels = ([work / part / kind for part in parts] for kind in ("meshes", "renders", "voxels"))
     also: tuple[list[Path], list[Path]] = ([], [])
     if catalogue:
         keep_views(catalogue / "renders", work / "catalogue", values["views"])
         also = [work / "catalogue"], [catalogue / "voxels"]
-    train_and_measure(work, renders, voxels, values, also)
+    train_and_measure(work, (meshes, renders, voxels), values, also)
 
 
 def by_axis(objects: Path, work: Path) -> None:
@@ -116,30 +116,32 @@ def by_axis(objects: Path, work: Path) -> None:
 
 
 def train_and_measure(
-    work: Path, renders: list[Path], voxels: list[Path], values: dict[str, Any],
+    work: Path, shards: tuple[list[Path], list[Path], list[Path]], values: dict[str, Any],
     also: tuple[list[Path], list[Path]] = ([], []),
 ) -> None:  # fmt: skip
-    """Train as the preset says, `also` on other renders and voxels, and print what the page says.
+    """Train as the preset says on meshes, renders and voxels, `also` on other renders and voxels; print the page.
 
     What was also learned from counts for the baselines as well, in a second table.
     """
     from components.train_multiview.train import train_multiview
 
+    meshes, renders, voxels = shards
     clock = Clock()
     settings = {name: values[name] for name in TRAINING} | {"image_size": values["crop_size"]}
     figures = train_multiview([*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", **settings)
     print(f"{figures['objects']} objects, {figures['steps']} steps; {described(figures)}, {clock.read()}; "
           f"best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
-    show(work, renders, voxels)
+    show(work, meshes, renders, voxels)
     if also[0]:
         print("the same with baselines that know the other objects as well")
-        show(work, [*renders, *also[0]], [*voxels, *also[1]])
+        show(work, meshes, [*renders, *also[0]], [*voxels, *also[1]])
 
 
-def show(work: Path, renders: list[Path], voxels: list[Path]) -> None:
+def show(work: Path, meshes: list[Path], renders: list[Path], voxels: list[Path]) -> None:
     from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
 
-    evaluate_multiview(renders, voxels, work / "made", work / "model", work / "page.html", work / "evaluation")
+    shards = meshes, renders, voxels
+    evaluate_multiview(*shards, work / "made", work / "model", work / "page.html", work / "evaluation")
     metrics = json.loads((work / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     print(f"{metrics['samples']['test']} test objects, {metrics['samples']['train']} that the baselines know")
     print(f"{'':20}" + "".join(f"{n:>8} views" for n in metrics["views"]))
@@ -147,6 +149,13 @@ def show(work: Path, renders: list[Path], voxels: list[Path]) -> None:
         print(f"{method:20}" + "".join(f"{found['iou'][str(n)]:14.3f}" for n in metrics["views"]))
     for baseline, by_views in metrics["over_baselines"].items():
         print(f"above {baseline:17}" + "".join(f"  {interval(by_views[str(n)])}" for n in metrics["views"]))
+    ceiling = metrics["ceiling"]
+    against_meshes = f"; perfect voxels against their meshes {ceiling['fscore']:.3f}" if ceiling else ""
+    print(f"F-score of {metrics['surface_objects']} objects' surfaces{against_meshes}")
+    for method, found in metrics["methods"].items():
+        print(f"{method:20}" + "".join(f"{value:14.3f}" for value in found["fscore"].values()))
+    for baseline, by_views in metrics["fscore_over_baselines"].items():
+        print(f"above {baseline:17}" + "".join(f"  {interval(found)}" for found in by_views.values()))
     for pair in ("5 − 1", "12 − 5"):
         if pair in metrics["more_views"]:
             print(f"{pair} views: {interval(metrics['more_views'][pair])}")

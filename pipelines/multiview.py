@@ -118,6 +118,7 @@ def multiview(
     )
     ask_for_accelerators(trained, accelerator_type=accelerator_type, count=accelerators)
     evaluated = evaluate_multiview(
+        meshes=collected(fetched, "meshes"),
         renders=collected(rendered, "renders"),
         voxels=collected(voxelized, "voxels"),
         reconstructions=trained.outputs["reconstructions"],

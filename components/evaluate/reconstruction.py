@@ -28,7 +28,14 @@ from shapeyard.errors import DatasetError
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.lifting import Cube, cube_from_canonical_grid, extrude, occupancy_of_points, unproject
 from shapeyard.in_order import in_order
-from shapeyard.metrics.occupancy import THRESHOLDS, Overlap, overlap, overlap_at_levels, overlap_at_thresholds
+from shapeyard.metrics.occupancy import (
+    THRESHOLDS,
+    Overlap,
+    occupied_at,
+    overlap,
+    overlap_at_levels,
+    overlap_at_thresholds,
+)
 from shapeyard.training import cores
 
 MEASURES = ("iou", "precision", "recall")
@@ -182,11 +189,10 @@ def shapes_at(view: View, mean_shape: NDArray[np.float32] | None, settings: Mapp
 
     The view's neighbours must be those of the one weight that was chosen.
     """
-    lowest = {name: np.ceil(np.round(settings[name] * 255.0, 6)) for name in ("reconstruction", "mean_shape")}
-    made = {"reconstruction": view.probability >= lowest["reconstruction"]}
+    made = {"reconstruction": occupied_at(view.probability, settings["reconstruction"])}
     if mean_shape is not None:
         mean = cube_from_canonical_grid(mean_shape, view.canonical_from_cube, view.resolution)
-        made["mean_shape"] = np.rint(mean * 255.0) >= lowest["mean_shape"]
+        made["mean_shape"] = occupied_at(mean, settings["mean_shape"])
     made["extruded_surface"] = extrude(view.surface, settings["extruded_surface"])
     if view.nearest:
         made["nearest_neighbour"] = view.neighbours[view.nearest[0]].in_cube(view.resolution)

@@ -7,11 +7,8 @@ reaches against the mesh that it was made from.
 
 from __future__ import annotations
 
-import tempfile
-import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -23,13 +20,11 @@ from components.evaluate.averages import Row
 from components.evaluate.reconstruction import MOST_THREADS, Shapes, Training, View, shapes_at, views_of, views_of_each
 from shapeyard.contracts.dataset import Dataset, Sample
 from shapeyard.contracts.progress import track
-from shapeyard.errors import FormatError
-from shapeyard.formats.mesh import Mesh, read_mesh
-from shapeyard.geometry.frames import transform
-from shapeyard.geometry.isosurface import isosurface, points_on_surface
+from shapeyard.geometry.isosurface import isosurface
 from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT
 from shapeyard.in_order import in_order
-from shapeyard.metrics.surface import POINTS, surface_agreement, surface_tree
+from shapeyard.metrics.sample_surfaces import against_mesh, spread
+from shapeyard.metrics.surface import SurfaceAgreement, surface_agreement
 from shapeyard.training import cores
 
 MEASURES = ("fscore", "chamfer")
@@ -58,8 +53,9 @@ def surface_rows(
 
     def measure(views: list[View]) -> list[Row]:
         sample = views[0].sample
-        true = _spread(isosurface(views[0].occupancy), CANONICAL_FROM_UNIT, sample.id, "true")
-        ceiling = _against_mesh(meshes, archive, sample, true)
+        true = spread(isosurface(views[0].occupancy), CANONICAL_FROM_UNIT, sample.id, "true")
+        reached = against_mesh(meshes, archive, sample.id, true)
+        ceiling = {} if reached is None else _named("ceiling", reached)
         return [_row(view, shapes_at(view, training.mean_shape, settings), true) | ceiling for view in views]
 
     of_samples = (
@@ -74,31 +70,10 @@ def surface_rows(
 def _row(view: View, made: Mapping[str, NDArray[np.bool_]], true: cKDTree) -> Row:
     row: Row = {"id": view.sample.id, "class": view.sample.class_name, "view": view.view}
     for method, grid in made.items():
-        surface = _spread(isosurface(grid), view.canonical_from_cube, view.sample.id, f"{method} {view.view}")
-        row |= {f"{method}_{name}": value for name, value in surface_agreement(surface, true)._asdict().items()}
+        surface = spread(isosurface(grid), view.canonical_from_cube, view.sample.id, f"{method} {view.view}")
+        row |= _named(method, surface_agreement(surface, true))
     return row
 
 
-def _against_mesh(meshes: Dataset, archive: Lock, sample: Sample, true: cKDTree) -> Row:
-    """What perfect voxels reach against the mesh, all of it, as it is: what is inside counts as well.
-
-    `archive` guards the dataset's file, which has one reading position.
-    """
-    if sample.id not in meshes:
-        return {}
-    with tempfile.TemporaryDirectory(prefix="shapeyard-evaluate-") as folder:
-        with archive:
-            path = meshes.extract(sample.id, Path(folder))
-        try:
-            mesh = read_mesh(path)
-        except FormatError:  # a .binvox
-            return {}
-    surface = _spread(mesh, np.array(sample.canonical_from_file), sample.id, "mesh")
-    return {f"ceiling_{name}": value for name, value in surface_agreement(true, surface)._asdict().items()}
-
-
-def _spread(mesh: Mesh, canonical_from_mesh: NDArray[np.float64], sample_id: str, of_what: str) -> cKDTree:
-    """Points all over a surface, the same in every run."""
-    rng = np.random.default_rng(zlib.crc32(f"{sample_id} {of_what}".encode()))
-    canonical = Mesh(transform(canonical_from_mesh, mesh.vertices), mesh.faces)
-    return surface_tree(points_on_surface(canonical, POINTS, rng))
+def _named(method: str, found: SurfaceAgreement) -> Row:
+    return {f"{method}_{measure}": value for measure, value in found._asdict().items()}

@@ -9,6 +9,7 @@ from components.images import image
 
 @dsl.component(base_image=image("evaluate_multiview"), install_kfp_package=False)
 def evaluate_multiview(
+    meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     reconstructions: dsl.Input[dsl.Dataset],
@@ -21,6 +22,7 @@ def evaluate_multiview(
     """Measure shapes reconstructed from one image and more on the test split, beside baselines, on one page.
 
     Args:
+        meshes: Datasets of kind meshes: what perfect voxels are held against, where the source has meshes.
         renders: Datasets of kind renders: the images and their cameras.
         voxels: Datasets of kind voxels: the true shapes.
         reconstructions: Dataset of kind reconstructions, of train-multiview.
@@ -35,8 +37,6 @@ def evaluate_multiview(
     from shapeyard.contracts.progress import stage
 
     with stage("evaluate_multiview"):
-        figures = measure(
-            [r.path for r in renders], [v.path for v in voxels], reconstructions.path, model.path, page.path,
-            evaluation.path, title,
-        )  # fmt: skip
+        shards = ([m.path for m in meshes], [r.path for r in renders], [v.path for v in voxels])
+        figures = measure(*shards, reconstructions.path, model.path, page.path, evaluation.path, title)
         log_metrics(metrics, figures)

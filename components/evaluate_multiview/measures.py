@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from components.evaluate_multiview.baselines import Neighbours, hull, true_grid
 from shapeyard.contracts.dataset import Dataset, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.errors import DatasetError
-from shapeyard.metrics.occupancy import THRESHOLDS, overlap, overlap_at_thresholds
+from shapeyard.metrics.occupancy import THRESHOLDS, overlap_at_thresholds
 from shapeyard.metrics.paired import PairedDifference, paired_difference
 
 BASELINES = ("mean_shape", "nearest_neighbour", "visual_hull")
@@ -35,6 +35,8 @@ class Inputs(NamedTuple):
     renders: Dataset
     voxels: Dataset
     reconstructions: Dataset
+    meshes: Dataset | None
+    """what the true shapes were made from; None where the source had no meshes"""
 
 
 class Training(NamedTuple):
@@ -49,30 +51,45 @@ def measure(inputs: Inputs, samples: Sequence[Sample], training: Training, note:
     """A row for each of the samples and numbers of views that its reconstructions were made of.
 
     Raises:
+        DatasetError: as `shapes_of`.
+    """
+    rows: list[Row] = []
+    for sample in track(samples, len(samples), note):
+        true = true_grid(inputs.voxels, sample.id, len(training.mean_shape))
+        for views, made in shapes_of(inputs, sample, training):
+            iou = {method: overlap_at_thresholds(grid, true).iou for method, grid in made.items()}
+            rows.append(Row(sample, views, iou))
+    return rows
+
+
+def shapes_of(
+    inputs: Inputs, sample: Sample, training: Training
+) -> Iterator[tuple[int, dict[str, NDArray[np.uint8 | np.float32]]]]:
+    """For each number of views every method's shape (D,D,D): uint8, 0…255 for 0…1, or float32, 0…1.
+
+    Raises:
         DatasetError: for reconstructions that do not say which views they were made of, or have another resolution.
     """
     resolution = len(training.mean_shape)
-    rows: list[Row] = []
-    for sample in track(samples, len(samples), note):
-        numbers, order = used_views(inputs.reconstructions, sample.id)
-        probability = inputs.reconstructions.read(sample.id, "probability")
-        if probability.shape != (len(numbers), *(resolution,) * 3):
-            where = f"{inputs.reconstructions.paths[0]}: sample {sample.id}"
-            expected = (len(numbers), *(resolution,) * 3)
-            raise DatasetError(f"{where}: expected probabilities of shape {expected}, got {probability.shape}")
-        true = true_grid(inputs.voxels, sample.id, resolution)
-        rgba = inputs.renders.read(sample.id, "rgba")
-        for number, made in zip(numbers, probability, strict=True):
-            shown = order[:number]
-            neighbour = true_grid(inputs.voxels, training.neighbours.nearest(rgba[shown]), resolution)
-            carved = hull(inputs.renders, sample.id, shown, resolution)
-            rows.append(Row(sample, number, {
-                "reconstruction": overlap_at_thresholds(made, true).iou,
-                "mean_shape": overlap_at_thresholds(training.mean_shape, true).iou,
-                "nearest_neighbour": np.full(len(THRESHOLDS), overlap(neighbour, true).iou),
-                "visual_hull": overlap_at_thresholds(carved, true).iou,
-            }))  # fmt: skip
-    return rows
+    numbers, order = used_views(inputs.reconstructions, sample.id)
+    probability = inputs.reconstructions.read(sample.id, "probability")
+    if probability.shape != (len(numbers), *(resolution,) * 3):
+        where = f"{inputs.reconstructions.paths[0]}: sample {sample.id}"
+        expected = (len(numbers), *(resolution,) * 3)
+        raise DatasetError(f"{where}: expected probabilities of shape {expected}, got {probability.shape}")
+    rgba = inputs.renders.read(sample.id, "rgba")
+    for number, made in zip(numbers, probability, strict=True):
+        shown = order[:number]
+        neighbour = true_grid(inputs.voxels, training.neighbours.nearest(rgba[shown]), resolution)
+        yield (
+            number,
+            {
+                "reconstruction": made,
+                "mean_shape": training.mean_shape,
+                "nearest_neighbour": neighbour * np.uint8(255),  # the same at every threshold
+                "visual_hull": hull(inputs.renders, sample.id, shown, resolution),
+            },
+        )
 
 
 def used_views(reconstructions: Dataset, sample_id: str) -> tuple[list[int], list[int]]:

@@ -1,4 +1,4 @@
-"""The page: IoU over the number of views, the table with intervals, shapes beside the truth."""
+"""The page: IoU over the number of views, the tables with intervals, surfaces, shapes beside the truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from components.evaluate_multiview.baselines import true_grid
 from components.evaluate_multiview.measures import METHODS, Inputs, Row, used_views
 from shapeyard import __version__
 from shapeyard.geometry.preview import BACKGROUND, render_occupancy
-from shapeyard.metrics.occupancy import THRESHOLDS
+from shapeyard.metrics.occupancy import THRESHOLDS, occupied_at
 
 HERE = Path(__file__).parent
 SHOWN, IMAGES, PICTURE = 16, 5, 132
@@ -108,7 +108,7 @@ def _shapes(examples: Examples) -> list[dict[str, Any]]:
     shown = []
     for sample_id in ids[:: max(1, -(-len(ids) // SHOWN))]:
         numbers, order = used_views(inputs.reconstructions, sample_id)
-        made = inputs.reconstructions.read(sample_id, "probability") >= THRESHOLDS[threshold] * 255
+        made = occupied_at(inputs.reconstructions.read(sample_id, "probability"), THRESHOLDS[threshold])
         rgba = inputs.renders.read(sample_id, "rgba")[order[:IMAGES]]
         shown.append({
             "id": sample_id,

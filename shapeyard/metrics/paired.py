@@ -3,7 +3,9 @@
 Both methods are measured on the same views, so that what is hard for both cancels out. The means are the project's:
 over an object's views, then over a class's objects, then over the classes. The unit that is drawn again is the object,
 since views of one object are no independent trials; within each class as many objects as it has are drawn with
-replacement, so that every class keeps its weight.
+replacement, so that every class keeps its weight. A class with one object is drawn the same every time: it adds no
+width, and where every class is such a one, both ends are the difference itself. Nothing can be said of how such a class
+varies, so that the interval is too narrow then, and `objects` should be looked at.
 
 Percentile interval: Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13.
 """

@@ -9,7 +9,11 @@ With d(p, Q) the distance of a point from the nearest one of a set:
 
 Tatarchenko, Richter, Ranftl, Li, Koltun, Brox: "What do single-view 3D reconstruction networks learn?", CVPR 2019,
 arXiv 1905.03678, for the F-score at 1 % of the cube's side; Fan, Su, Guibas, CVPR 2017, arXiv 1612.00603, for the sum
-of mean squares. Points are drawn at random: even a surface compared with itself scores a little less than all.
+of mean squares.
+
+Points are drawn at random, so that even a surface that is drawn twice does not score 1: of N points on an area A, both
+in units of the cube, some are farther than r from all of the other N, and F-score ≈ 1 − exp(−πr²N / A). With the
+values below that is 1 − exp(−π / A): 0.96 for an area of 1, 0.79 for 2, 0.54 for 4.
 """
 
 from __future__ import annotations

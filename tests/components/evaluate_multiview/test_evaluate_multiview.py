@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from kfp import dsl
 from numpy.typing import NDArray
 
@@ -17,10 +20,13 @@ from components.evaluate_multiview.baselines import Neighbours, features, hull, 
 from components.evaluate_multiview.component import evaluate_multiview as component
 from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
 from components.evaluate_multiview.measures import Row, best_thresholds, class_iou, difference, mean_iou
+from components.evaluate_multiview.surfaces import Surfaces, evenly, fscore_difference, surface_summary
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, read_occupancy
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.errors import DatasetError
+from shapeyard.geometry.isosurface import isosurface
 from shapeyard.metrics.occupancy import THRESHOLDS
+from shapeyard.metrics.surface import SurfaceAgreement
 
 Write = Callable[..., Any]
 NUMBERS, ORDER = [1, 2, 3], [2, 0, 3, 1]
@@ -48,6 +54,25 @@ def _without(grid: NDArray[np.bool_], slabs: int) -> NDArray[np.bool_]:
     return made
 
 
+def write_meshes(folder: Path, voxels: Path) -> Path:
+    """The surfaces of the grids themselves as OFF files in millimetres, the cube's corner at the origin."""
+    grids = Dataset([voxels], "voxels")
+    canonical_from_file = [[0.001, 0, 0, -0.5], [0, 0.001, 0, -0.5], [0, 0, 0.001, -0.5], [0, 0, 0, 1]]
+    with DatasetWriter(folder, "meshes", "fetch", {}) as writer:
+        for sample in grids.samples:
+            source = folder.parent / "source"
+            source.mkdir(exist_ok=True)
+            surface(read_occupancy(grids, sample.id), 1000).export(source / "model.off")
+            matrix = tuple(tuple(row) for row in canonical_from_file)
+            writer.add_files(replace(sample, canonical_from_file=matrix), source, "model.off")
+    return folder
+
+
+def surface(grid: NDArray[np.bool_], side: float = 1) -> trimesh.Trimesh:
+    mesh = isosurface(grid)
+    return trimesh.Trimesh(mesh.vertices * side, mesh.faces, process=False)
+
+
 def write_model(folder: Path) -> Path:
     model = start_model(folder, {"network": "r2n2", "width": 12})
     finish_model(model, [{"step": 4, "train_loss": 0.5}], {"seconds": 3.5, "val_iou": 0.4})
@@ -55,18 +80,19 @@ def write_model(folder: Path) -> Path:
 
 
 @pytest.fixture
-def run(write_shapes: Write, tmp_path: Path) -> tuple[Path, Path, Path, Path]:
+def run(write_shapes: Write, tmp_path: Path) -> tuple[Path, Path, Path, Path, Path]:
     folders = write_shapes(count=10, views=4, resolution=32)
     made = write_reconstructions(tmp_path / "made", folders.voxels, {"views_used": NUMBERS, "view_order": ORDER})
-    return folders.renders, folders.voxels, made, write_model(tmp_path / "model")
+    meshes = write_meshes(tmp_path / "meshes", folders.voxels)
+    return meshes, folders.renders, folders.voxels, made, write_model(tmp_path / "model")
 
 
-def test_figures_by_hand(run: tuple[Path, Path, Path, Path], tmp_path: Path) -> None:
-    renders, voxels, made, model = run
+def test_figures_by_hand(run: tuple[Path, Path, Path, Path, Path], tmp_path: Path) -> None:
+    meshes, renders, voxels, made, model = run
     outputs = [dsl.HTML(uri=str(tmp_path / "page.html")), dsl.Artifact(uri=str(tmp_path / "evaluation")),
                dsl.Metrics(uri=str(tmp_path / "metrics"))]  # fmt: skip
     component.python_func(
-        [dsl.Dataset(uri=str(renders))], [dsl.Dataset(uri=str(voxels))], dsl.Dataset(uri=str(made)),
+        *([dsl.Dataset(uri=str(path))] for path in (meshes, renders, voxels)), dsl.Dataset(uri=str(made)),
         dsl.Model(uri=str(model)), *outputs, title="A <title>",
     )  # fmt: skip
     found = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
@@ -84,9 +110,70 @@ def test_figures_by_hand(run: tuple[Path, Path, Path, Path], tmp_path: Path) -> 
     with (tmp_path / "evaluation" / "per_sample.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["id"], row["views"]) for row in rows[:3]] == [("ball/0004", n) for n in "123"] and len(rows) == 6
+    surfaces_by_hand(found, list(test.values()))
+    measured = [float(row["reconstruction_fscore"]) for row in rows]
+    assert measured[0] < measured[1] < measured[2] and len({row["ceiling_fscore"] for row in rows[:3]}) == 1
+    assert np.mean(measured[2::3]) == pytest.approx(found["methods"]["reconstruction"]["fscore"]["3"], abs=1e-5)
     page = (tmp_path / "page.html").read_text()
+    assert page.count("perfect voxels, against the mesh</th>") == 2
+    assert 'class="clear"' not in page, "an interval without width says nothing"
     assert "A &lt;title&gt;" in page and "<script" not in page and "from 3, IoU 1.00" in page
     assert page.count('class="view"') == 2 * 4 and page.count("<polyline") == 4
+
+
+def surfaces_by_hand(found: dict[str, Any], test: list[NDArray[np.bool_]]) -> None:
+    """Points of a Poisson process of density λ: one is farther than r from all others with probability exp(−πr²λ), and
+    the mean squared distance to the nearest is 1/(πλ); the mesh is the grid's own surface.
+    """
+    areas = [surface(grid).area for grid in test]
+    fscore, chamfer = (
+        np.mean([of(area) for area in areas])
+        for of in (lambda area: 1 - math.exp(-math.pi / area), lambda area: 2 * area / (math.pi * 10_000))
+    )
+    methods, ceiling = found["methods"], found["ceiling"]
+    made = methods["reconstruction"]
+    assert made["fscore"]["1"] < made["fscore"]["2"] < made["fscore"]["3"] == pytest.approx(fscore, rel=0.03)
+    assert made["chamfer"]["1"] > made["chamfer"]["2"] > made["chamfer"]["3"] == pytest.approx(chamfer, rel=0.03)
+    assert ceiling == {
+        "objects": 2, "fscore": pytest.approx(fscore, rel=0.03), "chamfer": pytest.approx(chamfer, rel=0.03)
+    }  # fmt: skip
+    assert found["surface_objects"] == 2 and found["surface_points"] == 10_000
+    for baseline, by_views in found["fscore_over_baselines"].items():
+        assert methods[baseline]["fscore"]["3"] < made["fscore"]["3"]
+        assert methods[baseline]["chamfer"]["3"] > made["chamfer"]["3"]
+        above = made["fscore"]["3"] - methods[baseline]["fscore"]["3"]
+        assert by_views["3"]["difference"] == pytest.approx(above) and by_views["3"]["objects"] == 2
+        assert by_views["3"]["low"] == by_views["3"]["high"], "one object a class: no width"
+    assert methods["mean_shape"]["fscore"]["1"] == methods["mean_shape"]["fscore"]["3"]
+
+
+def test_means_of_surfaces_by_hand() -> None:
+    def of(name: str, fscores: dict[int, float], ceiling: float | None) -> Surfaces:
+        by_views = {
+            views: {"reconstruction": SurfaceAgreement(value, 2 * value), "mean_shape": SurfaceAgreement(0.25, 3),
+                    "nearest_neighbour": SurfaceAgreement(value, 3), "visual_hull": SurfaceAgreement(0, 6)}
+            for views, value in fscores.items()
+        }  # fmt: skip
+        reached = None if ceiling is None else SurfaceAgreement(ceiling, 0)
+        return Surfaces(Sample(name, name.split("/")[0], "test", ""), by_views, reached)
+
+    measured = [of("a/0", {1: 0.5, 2: 1.0}, 0.5), of("a/1", {1: 0.0}, 1.0), of("b/0", {1: 0.75}, None)]
+    found = surface_summary(measured)
+    made = found["methods"]["reconstruction"]
+    assert made == {"fscore": {"1": 0.5, "2": 1.0}, "chamfer": {"1": 1.0, "2": 2.0}}, "classes weigh the same"
+    assert found["ceiling"] == {"objects": 2, "fscore": 0.75, "chamfer": 0}
+    assert found["fscore_over_baselines"]["mean_shape"]["2"]["difference"] == 0.75
+    above = fscore_difference(measured, "nearest_neighbour", 1)
+    assert above == (0, 0, 0, 3)
+    assert surface_summary(measured[2:])["ceiling"] is None
+
+
+def test_objects_are_chosen_evenly_in_any_order() -> None:
+    samples = [Sample(f"{name}/{k:03}", name, "test", "") for name in "ba" for k in range(50)]
+    chosen = evenly(samples, 20)
+    assert [sample.id for sample in chosen[:2]] == ["a/000", "a/005"] and len(chosen) == 20
+    assert sum(sample.class_name == "b" for sample in chosen) == 10 and evenly(samples[::-1], 20) == chosen
+    assert len(evenly(samples, 33)) == 33 and len(evenly(samples)) == 100 and evenly([]) == []
 
 
 def test_means_and_thresholds_by_hand() -> None:
@@ -151,14 +238,19 @@ def test_silhouettes_of_brought_images(tmp_path: Path) -> None:
     assert found.sum() == 1 and found[0, 1, 1]
 
 
-def test_without_a_validation_split(write_shapes: Write, tmp_path: Path) -> None:
+def test_without_a_validation_split_and_without_meshes(write_shapes: Write, tmp_path: Path) -> None:
     folders = write_shapes(count=4, views=4, resolution=32, splits=["train", "train", "train", "test"])
     made = write_reconstructions(tmp_path / "made", folders.voxels, {"views_used": NUMBERS, "view_order": ORDER})
-    places = [folders.renders], [folders.voxels], made, write_model(tmp_path / "model")
+    places = [], [folders.renders], [folders.voxels], made, write_model(tmp_path / "model")
     figures = evaluate_multiview(*places, tmp_path / "page.html", tmp_path / "evaluation")
     assert figures["threshold"] == 0.4
     found = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     assert found["chosen_on"].startswith("nothing")
+    assert found["ceiling"] is None and "ceiling_fscore" not in figures and figures["fscore_3"] > 0.3
+    assert "perfect voxels" not in (tmp_path / "page.html").read_text()
+    with (tmp_path / "evaluation" / "per_sample.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["ceiling_fscore"] == "" and float(row["visual_hull_chamfer"]) > 0 for row in rows)
 
 
 def test_what_does_not_fit(write_shapes: Write, tmp_path: Path) -> None:
@@ -167,11 +259,11 @@ def test_what_does_not_fit(write_shapes: Write, tmp_path: Path) -> None:
     outputs = tmp_path / "page.html", tmp_path / "evaluation"
     nameless = write_reconstructions(tmp_path / "nameless", folders.voxels, {})
     with pytest.raises(DatasetError, match="sample box/0003: expected views_used and view_order"):
-        evaluate_multiview([folders.renders], [folders.voxels], nameless, model, *outputs)
+        evaluate_multiview([], [folders.renders], [folders.voxels], nameless, model, *outputs)
     many = write_reconstructions(tmp_path / "many", folders.voxels, {"views_used": [1], "view_order": ORDER})
     with pytest.raises(DatasetError, match=r"sample box/0003: expected probabilities of shape \(1, 32, 32, 32\)"):
-        evaluate_multiview([folders.renders], [folders.voxels], many, model, *outputs)
+        evaluate_multiview([], [folders.renders], [folders.voxels], many, model, *outputs)
     none = write_reconstructions(tmp_path / "none", folders.voxels, {}, splits=("val",))
     with pytest.raises(DatasetError, match="expected samples of the test split, got none"):
-        evaluate_multiview([folders.renders], [folders.voxels], none, model, *outputs)
+        evaluate_multiview([], [folders.renders], [folders.voxels], none, model, *outputs)
     assert not any(path.exists() for path in outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shapeyard.metrics.occupancy import THRESHOLDS, overlap, overlap_at_levels, overlap_at_thresholds
+from shapeyard.metrics.occupancy import THRESHOLDS, occupied_at, overlap, overlap_at_levels, overlap_at_thresholds
 
 
 def grid(*occupied: int) -> np.ndarray:
@@ -51,6 +51,7 @@ def test_all_thresholds_at_once_against_one_by_one(dtype: type) -> None:
     found = overlap_at_thresholds(probability, true, missed=3.5)
     for k, threshold in enumerate(THRESHOLDS):
         predicted = levels / 255 >= threshold
+        np.testing.assert_array_equal(occupied_at(probability, threshold), predicted)
         assert found.iou[k] == pytest.approx((predicted & true).sum() / ((predicted | true).sum() + 3.5))
         assert found.precision[k] == pytest.approx((predicted & true).sum() / predicted.sum())
         assert found.recall[k] == pytest.approx((predicted & true).sum() / (true.sum() + 3.5))
