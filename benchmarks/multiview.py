@@ -128,7 +128,10 @@ def train_and_measure(
     meshes, renders, voxels = shards
     clock = Clock()
     settings = {name: values[name] for name in TRAINING} | {"image_size": values["crop_size"]}
-    figures = train_multiview([*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", **settings)
+    figures = train_multiview(
+        [*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", **settings,
+        checkpoints=str(work / "checkpoints"),
+    )  # fmt: skip
     print(f"{figures['objects']} objects, {figures['steps']} steps; {described(figures)}, {clock.read()}; "
           f"best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
     show(work, meshes, renders, voxels)

@@ -40,7 +40,7 @@ def main() -> None: ...
 @main.command()
 @click.argument("pairs", type=click.Path(exists=True, path_type=Path))
 @click.option("--work", type=FOLDER, default=Path("runs/recgan/overfit"))
-@click.option("--steps", default=400)
+@click.option("--steps", default=1000)
 @click.option("--learning-rate", default=1e-3)
 @click.option("--adversarial", default=0.0)
 @click.option("--critic-start", default=0)
@@ -199,16 +199,20 @@ def compare(parts: Sequence[Path], work: Path, promise: float, steps: int, seed:
 
     values = preset("reconstruct", "small")
     renders, voxels = [part / "renders" for part in parts], [part / "voxels" for part in parts]
+    checkpoints = str(work / "checkpoints")
     of_depth = {name: values[f"depth_{name}"] for name in ("width", "steps", "batch_size", "learning_rate")}
     if not (work / "depths" / "dataset.json").is_file():
         clock = Clock()
-        found = train_depth(renders, work / "depth_model", work / "depths", **of_depth, validate_every=600, seed=seed)
+        found = train_depth(
+            renders, work / "depth_model", work / "depths", **of_depth, validate_every=600, seed=seed,
+            checkpoints=checkpoints,
+        )  # fmt: skip
         print(f"depth: {clock.minutes_of_two_cores():.1f} minutes by two cores, {json.dumps(found)}", flush=True)
     clock = Clock()
     figures = train_recgan(
         renders, work / "depths", voxels, work / "model", work / "made", input_resolution=values["recgan_resolution"],
         width=values["recgan_width"], bottleneck=values["recgan_bottleneck"], batch_size=values["recgan_batch_size"],
-        adversarial=0.0, steps=steps, validate_every=max(steps // 8, 1), seed=seed, **settings,
+        adversarial=0.0, steps=steps, validate_every=max(steps // 8, 1), seed=seed, checkpoints=checkpoints, **settings,
     )  # fmt: skip
     minutes = clock.minutes_of_two_cores()
     say(figures)
