@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,6 +292,18 @@ def test_two_ranks_write_what_one_does(write_shapes: Write, tmp_path: Path, monk
     assert (tmp_path / "m" / "logs").is_dir() and len(Dataset([tmp_path / "d"], "depths").samples) == 5
     with pytest.raises(ParameterError, match="expected width of at least 1, got 0"):
         train_depth([str(renders)], str(tmp_path / "m"), str(tmp_path / "d"), **{**TINY, "width": 0})
+
+
+def test_torchrun_is_another_way_to_start_two_ranks(write_shapes: Write, tmp_path: Path) -> None:
+    renders, _ = write_shapes(count=5)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    folders = ["--renders", str(renders), "--model", str(tmp_path / "m"), "--depths", str(tmp_path / "d")]
+    sizes = ["--width", "8", "--steps", "6", "--batch-size", "2"]
+    command = [*torchrun, "-m", "components", "train-depth", *folders, *sizes]
+    subprocess.run(command, check=True, timeout=300, cwd=Path(__file__).parents[3])
+    figures = read_metrics(tmp_path / "m")
+    assert figures["ranks"] == 2 and figures["steps"] == 6
+    assert len(Dataset([tmp_path / "d"], "depths").samples) == 5
 
 
 def test_patience(write_shapes: Write, tmp_path: Path) -> None:
