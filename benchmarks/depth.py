@@ -30,8 +30,8 @@ from shapeyard.sources.selection import Selection
 
 PRESET = Path(__file__).parents[1] / "pipelines" / "presets" / "reconstruct" / "small.yaml"
 CLASSES = "chair,table,sofa,shelf,lamp,bed,cup,bottle"
-LONGER = {"views": 6, "depth_width": 32, "depth_steps": 12500, "depth_batch_size": 8, "depth_validate_every": 1250,
-          "depth_learning_rate": 0.002}  # fmt: skip
+LONGER = {"views": 6, "depth_width": 24, "depth_steps": 16000, "depth_batch_size": 8, "depth_validate_every": 2000,
+          "depth_learning_rate": 0.0015}  # fmt: skip
 CORES = 2
 
 

@@ -217,10 +217,32 @@ def compare(parts: Sequence[Path], work: Path, promise: float, steps: int, seed:
     minutes = clock.minutes_of_two_cores()
     say(figures)
     print_figures([
+        depth_against_its_mean(renders, work / "depths"),
         *against_baselines(renders, voxels, work, promise),
         ("minutes, CPU time by two cores", f"{minutes:.1f}", "≤ 40", minutes <= 40),
         ("waited for data", f"{figures['waited_for_data']:.2%}", "< 5 %", figures["waited_for_data"] < 0.05),
     ])  # fmt: skip
+
+
+def depth_against_its_mean(renders: Sequence[Path], depths: Path) -> tuple[str, str, str, bool]:
+    """RMSE on the test split beside that of the mean depth, and the paired difference."""
+    from components.evaluate.averages import mean_over_classes
+    from components.evaluate.depth import depth_rows, mean_training_depth
+    from shapeyard.metrics.paired import paired_difference
+
+    images = Dataset(renders, "renders")
+    rows = depth_rows(images, Dataset([depths], "depths"), images.of_split("test"), mean_training_depth(images))
+    ours, constant = ("depth_rmse", "constant_depth_rmse")
+    found = paired_difference(
+        [row[ours] for row in rows], [row[constant] for row in rows], [row["id"] for row in rows],
+        [row["class"] for row in rows],
+    )  # fmt: skip
+    return (
+        f"depth RMSE, mean depth {mean_over_classes(rows, constant):.4f}, {found.objects} objects",
+        f"{mean_over_classes(rows, ours):.4f}: {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})",
+        "lower, without 0",
+        found.high < 0,
+    )
 
 
 def against_baselines(
