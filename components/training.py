@@ -53,7 +53,7 @@ from components import ranks
 from components.checkpoints import CheckpointFile, Kept, flat, restore
 from shapeyard import __version__
 from shapeyard.errors import DatasetError, SourceError, TrainingError, require
-from shapeyard.training import Draw, cores, draw, keep_memory, seed_of_step
+from shapeyard.training import Draw, cores, draw, keep_memory, release_memory, seed_of_step
 
 BFLOAT16_IN_HARDWARE = ("avx512_bf16", "amx_bf16")  # without, autocast is slower than float32
 AHEAD = 2
@@ -308,7 +308,8 @@ class Training:
         self._validation_s = time.monotonic() - self._validation_began
 
     def keep_best(self) -> None:
-        """Give the first network its best weights, in rank 0; without any validation it keeps its last ones."""
+        """End: give the first network its best weights, in rank 0; without any validation it keeps its last ones."""
+        release_memory()
         if self._best:
             restore("best", next(iter(self._kept.values())), self._best)
         if self._logs:
