@@ -112,7 +112,7 @@ def by_axis(objects: Path, work: Path) -> None:
         link = work / f"files-{axis}" / path.parent.name / path.name
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
-            link.symlink_to(path)
+            link.symlink_to(path.resolve())
 
 
 def train_and_measure(
