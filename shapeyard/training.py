@@ -88,7 +88,7 @@ def release_memory() -> None:
     """Give back what `keep_memory` held, and map large tensors one by one from now on.
 
     What reads and writes between its networks' answers, as a prediction of a whole dataset does, would otherwise leave
-    ever more holes: 6 GB after 1,500 objects, with 1.2 in use.
+    ever more holes: 6 GB after 1,500 objects, with 0.1 in use.
     """
     _set_malloc({M_MMAP_MAX: 65536, M_MMAP_THRESHOLD: 2**20, M_TRIM_THRESHOLD: 2**17})
     with suppress(AttributeError):
