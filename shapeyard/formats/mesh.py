@@ -27,6 +27,7 @@ MESSAGE_LENGTH = 200
 FOREIGN_CONTENT = {
     b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive", b"<": "an HTML or XML page",
+    b"\xff\xfe": "a text in UTF-16", b"\xfe\xff": "a text in UTF-16",
 }  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def triangulate(polygons: Polygons) -> NDArray[np.int64]:
 _OBJ_VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\r\n#]*)", re.MULTILINE)
 _OBJ_FACE = re.compile(rb"^[ \t]*fo?[ \t]+([^\r\n#]*)", re.MULTILINE)
 _STL_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:solid|facet)", re.IGNORECASE)
-_STL_VERTEX = re.compile(rb"^[ \t]*vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.MULTILINE | re.IGNORECASE)
+_STL_VERTEX = re.compile(rb"[\r\n][ \t]*vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
 
 
 class _Rows:

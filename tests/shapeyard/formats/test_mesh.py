@@ -82,6 +82,8 @@ def test_ascii_stl_of_several_solids_and_a_binary_one_that_says_solid(write: Wri
     mesh = read_mesh(write("text.stl", text))
     assert len(mesh.faces) == 2 and np.ptp(mesh.vertices, axis=0).tolist() == [1, 1, 2]
     assert len(read_mesh(write("marked.stl", "\ufeff" + text)).faces) == 2
+    for name, end in (("windows.stl", b"\r\n"), ("mac.stl", b"\r")):
+        assert len(read_mesh(write(name, text.encode().replace(b"\n", end))).faces) == 2
     binary = trimesh.exchange.stl.export_stl(trimesh.creation.box())
     assert len(read_mesh(write("binary.STL", b"solid" + binary[5:])).faces) == 12
 
@@ -147,6 +149,7 @@ TRIANGLE_OFF = "OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
         ("empty.obj", b"", "empty"),
         ("blank.stl", b" \n\n", "empty"),
         ("image.stl", PNG, "a PNG image"),
+        ("utf16.stl", "solid a\nendsolid a\n".encode("utf-16"), "UTF-16"),
         ("page.obj", b"<!DOCTYPE html><html></html>", "HTML"),
         ("archive.glb", b"PK\x03\x04" + b"\0" * 50, "ZIP"),
         ("binary.obj", b"\0\1\2\3" * 50, "binary data"),
