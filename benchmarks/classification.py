@@ -103,20 +103,22 @@ def run_stl(arguments: argparse.Namespace) -> None:
         values = preset("classify_stl", name)
         features = described(meshes, arguments.work / f"features-{name}", values)
         strange = described(others, arguments.work / f"others-{name}", values) if others else None
-        accuracies = []
+        measured = []
         for dealing in range(arguments.dealings):
             dealt = dealt_anew(features, dealing) if dealing else features
             folder = arguments.work / (f"{name}-dealing{dealing}" if dealing else name)
-            accuracies.append(cross_validated(dealt, folder, values, arguments, strange))
+            measured.append(cross_validated(dealt, folder, values, arguments, strange))
         if arguments.dealings > 1:
-            print(f"{name}: mean accuracy over {len(accuracies)} dealings {np.mean(accuracies):.4f}, deviation "
-                  f"{np.std(accuracies, ddof=1):.4f}")  # fmt: skip
+            accuracies, errors, confidences = np.transpose(measured)
+            print(f"{name}: mean accuracy over {len(measured)} dealings {accuracies.mean():.4f}, deviation "
+                  f"{accuracies.std(ddof=1):.4f}, mean calibration error {errors.mean():.4f}, "
+                  f"mean confidence {confidences.mean():.4f}")  # fmt: skip
 
 
 def cross_validated(
     features: Path, folder: Path, values: dict[str, Any], arguments: argparse.Namespace, strange: Path | None
-) -> float:
-    """The accuracy over the test splits of all folds."""
+) -> tuple[float, float, float]:
+    """The accuracy, the calibration error and the mean confidence over the test splits of all folds."""
     answers, unlike = [], []
     for fold in range(arguments.folds):
         path = Path(f"{folder}-fold{fold}")
@@ -126,12 +128,13 @@ def cross_validated(
         if strange:
             unlike.append(share_called_unlike(path / "model", strange))
     accuracy = float(np.mean([a.right for a in answers]))
+    error, confidence = calibration(folder, arguments.folds)
     print(f"{folder.name}: accuracy {accuracy:.4f} of {len(answers)}, "
-          f"calibration error {pooled_error(folder, arguments.folds):.4f}, "
+          f"calibration error {error:.4f}, mean confidence {confidence:.4f}, "
           f"called unlike {np.mean([a.unlike for a in answers]):.3f}"
           + (f", of the others {np.mean(unlike):.3f} ({min(unlike):.3f} to {max(unlike):.3f} by fold)"
              if unlike else ""), flush=True)  # fmt: skip
-    return accuracy
+    return accuracy, error, confidence
 
 
 def dealt_anew(features: Path, dealing: int) -> Path:
@@ -248,15 +251,16 @@ def say(name: str, number: int, figures: dict[str, Any]) -> None:
           f"{figures['wall']:.0f} s, {figures['cpu']:.0f} s of CPU", flush=True)  # fmt: skip
 
 
-def pooled_error(folder: Path, folds: int) -> float:
-    """The calibration error over the test samples of all folds."""
+def calibration(folder: Path, folds: int) -> tuple[float, float]:
+    """The calibration error over the test samples of all folds, and the mean of the highest probabilities."""
     probabilities, labels = [], []
     for fold in range(folds):
         predictions = Dataset([Path(f"{folder}-fold{fold}") / "predictions"], "predictions")
         for sample in predictions.of_split("test"):
             probabilities.append(predictions.read(sample.id, "probabilities")[0])
             labels.append(predictions.attributes["classes"].index(sample.class_name))
-    return expected_calibration_error(reliability(np.array(probabilities), np.array(labels)))
+    shown = np.array(probabilities)
+    return expected_calibration_error(reliability(shown, np.array(labels))), float(shown.max(axis=1).mean())
 
 
 def share_called_unlike(model: Path, features: Path) -> float:
