@@ -1,4 +1,4 @@
-"""How well 3D-RecGAN++ learns: by heart, at the paper's size, a catalogue, real meshes.
+"""How well 3D-RecGAN++ learns: by heart, at the paper's size, a catalogue, real meshes; its critic in `paper` alone.
 
 python benchmarks/recgan.py overfit PAIRS     four published pairs, one of each category, by heart
 python benchmarks/recgan.py paper PAIRS       a few steps at the paper's size: loss, time, memory

@@ -1,15 +1,11 @@
 """The file from which a training goes on: tensors and a few numbers, in a folder or in a bucket.
 
-Safetensors, whose header holds the rest as JSON. It is either whole or not there: locally it is written beside its
-place and renamed, and an object appears in a bucket when its last part has come.
+Safetensors, whose header holds the rest as JSON.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from shapeyard.errors import DatasetError
-from shapeyard.sources.s3 import S3Source
+from shapeyard.sources.stored_file import StoredFile
 
 STATE = "state"
 Kept = nn.Module | torch.optim.Optimizer
@@ -30,9 +26,8 @@ class CheckpointFile:
     """One file in `folder`, a local path or s3://bucket/prefix."""
 
     def __init__(self, folder: str, name: str) -> None:
-        self.name = f"{name}.safetensors"
-        self.uri = f"{folder.rstrip('/')}/{self.name}"
-        self._bucket = S3Source(folder) if re.match(r"s3://", folder) else None
+        self._file = StoredFile(folder, f"{name}.safetensors")
+        self.uri = self._file.uri
 
     def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The tensors and the JSON values, or None where there is no such file.
@@ -41,35 +36,18 @@ class CheckpointFile:
             DatasetError: for a file that is no checkpoint.
             SourceError: for a bucket that can't be read.
         """
-        if not self._bucket:
-            return self._load(Path(self.uri)) if Path(self.uri).is_file() else None
-        found = next((file for file in self._bucket.list_files() if file.key == self.name), None)
-        if found is None:
-            return None
-        with tempfile.TemporaryDirectory(prefix="shapeyard-checkpoint-") as scratch:
-            self._bucket.download(found, Path(scratch, self.name))
-            return self._load(Path(scratch, self.name))
+        with self._file.to_read() as path:
+            return self._load(path) if path else None
 
     def write(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the file; raises `OSError` or `SourceError`, and then leaves what was there before."""
-        with tempfile.TemporaryDirectory(prefix="shapeyard-checkpoint-") as scratch:
-            path = Path(scratch, self.name) if self._bucket else Path(f"{self.uri}.part")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with self._file.to_write() as path:
             save_file(whole, path, metadata={STATE: json.dumps(state)})
-            if self._bucket:
-                self._bucket.upload(path, self.name)
-            else:
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-                path.replace(self.uri)
 
     def remove(self) -> None:
         """Remove the file, if it is there."""
-        if self._bucket:
-            self._bucket.remove(self.name)
-        else:
-            Path(self.uri).unlink(missing_ok=True)
+        self._file.remove()
 
     def _load(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +17,15 @@ import docstring_parser
 from kfp import dsl
 
 from components.images import STACK_OF_STAGE
+from shapeyard.errors import require
 
 PARAMETER_TYPES = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 """KFP's types; any other (Dict, List) is given as JSON."""
 FIGURES = ("system.Metrics", "system.ClassificationMetrics")
 """Outputs whose content is in their metadata; the command line asks for a file for them only if one wants it."""
+
+FOLDERS = ("source", "pairs", "checkpoints")
+"""Parameters that name a folder of the user's, or a URI."""
 
 
 def load_stage(stage: str) -> Any:
@@ -48,7 +53,7 @@ def stage_command(stage: str) -> click.Command:
 
 
 def _input_option(name: str, spec: Any, text: str) -> click.Option:
-    flag = f"--{name.replace('_', '-')}"
+    flag = _flag(name)
     if _is_artifact(spec.type):
         several = bool(getattr(spec, "is_artifact_list", False))
         folder = click.Path(exists=True, path_type=Path)
@@ -63,7 +68,7 @@ def _input_option(name: str, spec: Any, text: str) -> click.Option:
 
 
 def _output_option(name: str, schema: str, text: str) -> click.Option:
-    flag = f"--{name.replace('_', '-')}"
+    flag = _flag(name)
     required = not schema.startswith(FIGURES)
     return click.Option([flag, name], type=_Artifact(click.Path(path_type=Path)), required=required, help=text)
 
@@ -101,16 +106,18 @@ def _caller(component: Any, outputs: dict[str, str]) -> Callable[..., None]:
 
     def call(**values: Any) -> None:
         with TemporaryDirectory(prefix="shapeyard-figures-") as scratch:
+            _require_apart(values, set(outputs))
             arguments: dict[str, Any] = {}
             for name, value in values.items():
                 if name in outputs:
                     path = value or Path(scratch) / name
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    arguments[name] = _artifact(path, outputs[name])
+                    # The last part as it is: a symbolic link is refused, where its target would be emptied.
+                    arguments[name] = _artifact(path.parent.resolve() / path.name, outputs[name])
                 elif _is_artifact(inputs[name].type):
                     several = isinstance(value, tuple)
                     paths = value if several else () if value is None else (value,)
-                    made = [_artifact(path, inputs[name].type) for path in paths]
+                    made = [_artifact(path.resolve(), inputs[name].type) for path in paths]
                     arguments[name] = made if several else next(iter(made), None)
                 else:
                     arguments[name] = value
@@ -121,11 +128,39 @@ def _caller(component: Any, outputs: dict[str, str]) -> Callable[..., None]:
     return call
 
 
+def _require_apart(values: Mapping[str, Any], outputs: set[str]) -> None:
+    """Refuse an output that is, lies in or holds an input or another output: it would be emptied, or written into.
+
+    Raises:
+        ParameterError: naming both.
+    """
+    given = [
+        (name, path.resolve())
+        for name, value in values.items()
+        for path in (value if isinstance(value, tuple) else (value,))
+        if isinstance(path, Path)
+    ]
+    folders = [(name, Path(values[name].removeprefix("file://")).resolve()) for name in FOLDERS if values.get(name)]
+    for (name, output), (other, path) in itertools.product(given, given + folders):
+        if name not in outputs or name == other:
+            continue
+        within = output.is_relative_to(path) and other not in FOLDERS  # a user's folder may hold outputs
+        require(
+            not (within or path.is_relative_to(output)),
+            f"{_flag(name)} {output}: expected a path apart from all inputs and other outputs, got one that is, "
+            f"lies in or holds {_flag(other)} {path}",
+        )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _artifact(path: Path, schema: str) -> Any:
-    """A KFP artifact whose path is the given one."""
+    """A KFP artifact whose path is the given one, which is absolute."""
     kind = schema.partition("@")[0].partition(".")[2]
-    artifact = getattr(dsl, kind)(name=path.name, uri=str(path.resolve()))
-    artifact.path = str(path.resolve())
+    artifact = getattr(dsl, kind)(name=path.name, uri=str(path))
+    artifact.path = str(path)
     return artifact
 
 

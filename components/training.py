@@ -85,6 +85,8 @@ class Progress:
     waiting_s: float = 0.0
     """of these, for batches"""
     validating_s: float = 0.0
+    finished: bool = False
+    """whether no step is left: the last one was made, or it stopped early"""
 
 
 class Training:
@@ -152,6 +154,7 @@ class Training:
         self._key = hashlib.sha256(key.encode()).hexdigest()
         self._file = CheckpointFile(checkpoints, f"{stage}-{self._key[:16]}") if checkpoints else None
         self._minutes, self._saved_at, self._saved_step = checkpoint_minutes, time.monotonic(), 0
+        self._began_finished = False
         self._kept: Mapping[str, Kept] = {}
         self._best: dict[str, Tensor] = {}
         self._validation_began = self._validation_s = 0.0
@@ -169,7 +172,7 @@ class Training:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half)
 
     def resume(self, kept: Mapping[str, Kept], logs: Path | None = None) -> None:
-        """Go on from the checkpoint, if there is one.
+        """Go on from the checkpoint, if there is one; no step is left if it is that of a training that ended.
 
         Args:
             kept: networks and optimizers; the first one is the network whose best weights are kept.
@@ -194,6 +197,7 @@ class Training:
                 raise DatasetError(f"{self._file.uri}: expected a checkpoint of this training: {reason}") from error
             self._best = {name: tensor for name, tensor in tensors.items() if name.startswith("best.")}
             self._saved_step = self.progress.step
+            self._began_finished = self.progress.finished
         if logs and not self.rank:
             self._logs = SummaryWriter(str(logs))
             for row in self.progress.history:
@@ -220,9 +224,10 @@ class Training:
             return tuple(tensor.pin_memory() for tensor in batch) if self.device.type == "cuda" else batch
 
         todo, progress = GO_ON, self.progress
+        last = progress.step if progress.finished else self.steps
         with ThreadPoolExecutor(AHEAD) as pool, self._heeding_sigterm():
             ahead: deque[Future[Batch]] = deque()
-            for step in range(progress.step + 1, self.steps + 1):
+            for step in range(progress.step + 1, last + 1):
                 started, self._validation_s = time.monotonic(), 0.0
                 for later in range(step + len(ahead), min(step + AHEAD, self.steps) + 1):
                     ahead.append(pool.submit(make_step, later))
@@ -233,6 +238,7 @@ class Training:
                 progress.step = step
                 progress.validating_s += self._validation_s
                 progress.training_s += time.monotonic() - started - self._validation_s
+                progress.finished = step == self.steps or self._tired()
                 todo = self._agree()
                 if todo == SAVE:
                     self._save()
@@ -338,21 +344,28 @@ class Training:
             "ranks": self.ranks,
         }
 
-    def forget(self) -> None:
-        """Remove the checkpoint: what the training was for is written."""
-        if self._file and not self.rank:
+    def delete_checkpoint(self) -> None:
+        """After the results are written: remove the checkpoint if this training began with no step left.
+
+        So the first success leaves it. What it wrote may still be lost, as when an upload to the cluster's store fails;
+        the same training then writes the same results again without a step, and removes the checkpoint.
+        """
+        if self._file and self._began_finished and not self.rank:
             self._file.remove()
 
     def _agree(self) -> int:
         """What to do after this step, the same in all ranks."""
         late = self._file is not None and time.monotonic() - self._saved_at >= 60 * self._minutes
-        tired = 0 < self.patience <= self.progress.misses
-        wish = TERMINATE if self._terminated else STOP if tired else SAVE if late and not self.rank else GO_ON
+        wish = TERMINATE if self._terminated else STOP if self._tired() else SAVE if late and not self.rank else GO_ON
         if self.ranks > 1:
             wishes = torch.tensor(wish, device=self.device)
             distributed.all_reduce(wishes, distributed.ReduceOp.MAX)
             wish = int(wishes)
         return wish
+
+    def _tired(self) -> bool:
+        """Whether it stops early; only rank 0 knows, whose progress the checkpoint holds."""
+        return 0 < self.patience <= self.progress.misses
 
     def _save(self) -> None:
         """Write a checkpoint. That one can't be written is an error only if it is the first."""

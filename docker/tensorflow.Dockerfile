@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && /opt/shapeyard/bin/pip uninstall --yes pip
 
 ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp USER=shapeyard \
-    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility TF_CPP_MIN_LOG_LEVEL=2
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility TF_CPP_MIN_LOG_LEVEL=2
 RUN --mount=type=bind,target=/context \
     mkdir /app \
     && cp -r /context/shapeyard /context/components /context/pipelines /app \

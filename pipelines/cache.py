@@ -1,21 +1,52 @@
 """What KFP's local cache may answer for.
 
 The cache asks only whether an output's path exists, and it also keeps a success that left nothing behind. So before and
-after every run the entries are dropped whose outputs are missing or not whole, and then the folders that no entry
-needs.
+after every run the entries are dropped whose outputs are missing or not whole, and then the folders that neither an
+entry nor a finished run needs. Its entries name absolute paths, which are mended before all that: the folder may have
+been moved.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from shapeyard.contracts.dataset import read_info
+from shapeyard.contracts.files import write_json
 from shapeyard.contracts.model import check_model
 from shapeyard.errors import DatasetError
+
+
+def relocate_entries(pipeline_root: Path, cache_root: Path) -> None:
+    """Let the entries point below the pipeline root where it is now; what cannot be read is left as it is."""
+    for entry in cache_root.glob("*.json"):
+        try:
+            old = json.loads(entry.read_text(encoding="utf-8"))
+        except ValueError:
+            continue  # drop_broken_entries removes it
+        new = _relocated(old, pipeline_root)
+        if new != old:
+            write_json(entry, new)
+
+
+def _relocated(value: Any, pipeline_root: Path) -> Any:
+    if isinstance(value, dict):
+        if "uri" in value:
+            return {**value, "uri": str(_below(Path(value["uri"]), pipeline_root))}
+        return {name: _relocated(part, pipeline_root) for name, part in value.items()}
+    return [_relocated(part, pipeline_root) for part in value] if isinstance(value, list) else value
+
+
+def _below(path: Path, pipeline_root: Path) -> Path:
+    """Where an output lies, given where it lay when it was written: the end of the root's path stays, .kfp/data."""
+    if path.is_relative_to(pipeline_root):
+        return path
+    _, end, inside = str(path).rpartition(f"/{pipeline_root.parent.name}/{pipeline_root.name}/")
+    return pipeline_root / inside if end else path
 
 
 def drop_broken_entries(cache_root: Path) -> int:
@@ -33,12 +64,28 @@ def drop_broken_entries(cache_root: Path) -> int:
     return dropped
 
 
-def drop_unused_folders(pipeline_root: Path, cache_root: Path) -> None:
-    """Remove the task folders below the pipeline root that no cache entry points into."""
+def drop_unused_folders(pipeline_root: Path, cache_root: Path, out: Path) -> None:
+    """Remove the task folders below the pipeline root that no cache entry and no run's folder in `out` points into."""
     used = {
         path.parent for entry in cache_root.glob("*.json") for path in _artifact_paths(json.loads(entry.read_text()))
     }
+    for path in _outputs_of_runs(out, pipeline_root):
+        used |= {path, path.parent}  # a link of the user's may lead to a task, or into an output
     _remove_unused(pipeline_root, used)
+
+
+def _outputs_of_runs(out: Path, pipeline_root: Path) -> Iterator[Path]:
+    """What finished runs made, by their outputs.json and by the links in their folders."""
+    for outputs in out.glob("*/outputs.json"):
+        try:
+            paths = json.loads(outputs.read_text(encoding="utf-8")).values()
+        except (ValueError, AttributeError):
+            continue  # the links are there as well
+        for path in paths:
+            yield _below((outputs.parent / path).resolve(), pipeline_root)  # absolute in runs of earlier versions
+    for link in out.glob("*/*"):
+        if link.is_symlink():
+            yield Path(os.path.realpath(link))
 
 
 def _remove_unused(folder: Path, used: set[Path]) -> None:

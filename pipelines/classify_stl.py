@@ -44,7 +44,7 @@ def classify_stl(
     shard_workers: int,
     workers: int,
     accelerator_type: str,
-    accelerators: int,
+    accelerators: str,
     title: str,
 ) -> Outputs:
     """Every value comes from a preset; see pipelines/presets/classify_stl."""

@@ -97,7 +97,7 @@ def run_settings(
         settings["network"] = network
     elif LOOPBACK.fullmatch(_store_host()):
         settings["network_mode"] = "host"
-    if arguments.get("accelerators") and "nvidia" in client.info().get("Runtimes", {}):
+    if int(arguments.get("accelerators", "0")) and "nvidia" in client.info().get("Runtimes", {}):
         settings["device_requests"] = [docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])]
     return settings
 

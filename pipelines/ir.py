@@ -18,6 +18,8 @@ from shapeyard.errors import ParameterError
 FOLDER = Path(__file__).resolve().parent
 IR = list[dict[str, Any]]
 """The documents of a compiled pipeline: the pipeline spec, then, where there is one, the platform spec."""
+WHOLE_NUMBER = re.compile("0|[1-9][0-9]*")
+"""Of accelerators: a string in every pipeline, since KFP's driver reads no other type and leaves a number out."""
 
 
 def pipeline_names() -> list[str]:
@@ -72,7 +74,7 @@ def parse_parameters(ir: IR, given: Mapping[str, str]) -> dict[str, Any]:
     """Turn `k=v` strings into values of the pipeline's types.
 
     Raises:
-        ParameterError: for an unknown name, or a value of another type.
+        ParameterError: for an unknown name, a value of another type, or a number of accelerators that is none.
     """
     types = parameters_of(ir)
     values: dict[str, Any] = {}
@@ -84,6 +86,8 @@ def parse_parameters(ir: IR, given: Mapping[str, str]) -> dict[str, Any]:
         except (ValueError, KeyError):
             kind = types[name].removeprefix("NUMBER_").lower()
             raise ParameterError(f"--param {name}: expected a value of type {kind}, got {text!r}") from None
+        if name == "accelerators" and not WHOLE_NUMBER.fullmatch(text):
+            raise ParameterError(f"--param {name}: expected a whole number of 0 or more, got {text!r}")
     return values
 
 

@@ -63,7 +63,7 @@ def multiview(
     shard_workers: int,
     workers: int,
     accelerator_type: str,
-    accelerators: int,
+    accelerators: str,
     title: str,
 ) -> Outputs:
     """Every value comes from a preset; see pipelines/presets/multiview."""

@@ -98,7 +98,7 @@ def reconstruct(
     shard_workers: int,
     workers: int,
     accelerator_type: str,
-    accelerators: int,
+    accelerators: str,
     title: str,
 ) -> Outputs:
     """Every value comes from a preset; see pipelines/presets/reconstruct."""

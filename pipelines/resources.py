@@ -57,10 +57,10 @@ RESOURCES = {
         cpu=("2", "8"), memory=("4Gi", "48Gi"), timeout_s=7 * DAY_S, shared_memory="4Gi", uses_bucket=True
     ),
     "train_multiview": Resources(
-        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, retries=1, shared_memory="4Gi"
+        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=3 * DAY_S, retries=1, shared_memory="4Gi", uses_bucket=True
     ),
     "train_classifier": Resources(
-        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=DAY_S, retries=1, shared_memory="2Gi"
+        cpu=("2", "8"), memory=("4Gi", "24Gi"), timeout_s=DAY_S, retries=1, shared_memory="2Gi", uses_bucket=True
     ),
     "recognize": Resources(cpu=("1", "4"), memory=("2Gi", "8Gi"), timeout_s=4 * HOUR_S),
     "evaluate": Resources(cpu=("1", "4"), memory=("2Gi", "16Gi"), timeout_s=12 * HOUR_S),
@@ -96,8 +96,9 @@ def ask_for_accelerators(
 ) -> None:
     """Ask for `count` accelerators a task, and tolerate the taint of the nodes that have them.
 
-    The request alone leads to such a node: its resource name is `accelerator_type`. With a count of 0 the pod asks
-    for 0 of them, which every node can give.
+    The request alone leads to such a node: its resource name is `accelerator_type`. With a count of "0" the pod asks
+    for 0 of them, which every node can give. The count is a parameter of type string: KFP 2.17's driver takes a number
+    for an empty string, and leaves the request out without a word.
     """
     for task in tasks:
         task.set_accelerator_type(accelerator_type).set_accelerator_limit(count)

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipelines import containers
-from pipelines.cache import drop_broken_entries, drop_unused_folders
+from pipelines.cache import drop_broken_entries, drop_unused_folders, relocate_entries
 from pipelines.follow import Follower, Screen
 from pipelines.images import local_image
 from pipelines.ir import (
@@ -111,8 +111,9 @@ def _only_run(out: Path) -> Iterator[Path]:
                 f"{out}: another run is using this folder; wait for it or choose another with --out"
             ) from error
         end_leftovers(kfp / "events")
+        relocate_entries(kfp / "data", kfp / "cache")
         drop_broken_entries(kfp / "cache")
-        drop_unused_folders(kfp / "data", kfp / "cache")
+        drop_unused_folders(kfp / "data", kfp / "cache", out)
         yield kfp
 
 
@@ -204,10 +205,10 @@ def _link_outputs(folder: Path) -> None:
     """Put the pipeline's outputs into the run's folder: the page as a file of its own, the rest as links."""
     outputs: dict[str, str] = json.loads((folder / "outputs.json").read_text(encoding="utf-8"))
     for name, path in outputs.items():
-        if Path(path).is_file():
-            shutil.copyfile(path, folder / f"{name}.html")
+        if (folder / path).is_file():
+            shutil.copyfile(folder / path, folder / f"{name}.html")
         else:
-            (folder / name).symlink_to(os.path.relpath(path, folder))
+            (folder / name).symlink_to(path)
 
 
 def _link_latest(folder: Path) -> None:

@@ -70,8 +70,8 @@ def describe_things(
     with writer:
         described = results_in_order(start, inputs.samples, processes)
         for sample, found in track(zip(inputs.samples, described, strict=True), len(inputs.samples), "things"):
-            if isinstance(found, str):
-                writer.skip(sample.id, found)
+            if isinstance(found, str | FormatError):
+                writer.skip(sample.id, str(found))
                 continue
             names, arrays = found
             translate, scale = cube_in_file(sample.canonical_from_file)

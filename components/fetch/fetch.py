@@ -18,6 +18,7 @@ from shapeyard.formats.references import referenced_files
 from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
 from shapeyard.in_order import in_order
+from shapeyard.local_paths import local_path
 from shapeyard.sources.selection import SelectedObject, Selection, fingerprint, objects_of_shard, select_objects
 from shapeyard.sources.source import Source, SourceFile, open_source
 
@@ -61,7 +62,7 @@ def fetch_shard(
         def bring(number: int) -> str | Exception:
             try:
                 return _download(source, files, objects[number], folders[number], limits)
-            except MeshError as error:
+            except FormatError as error:
                 return error
 
         brought = in_order(pool, bring, range(len(objects)), 2 * DOWNLOADS)
@@ -78,8 +79,14 @@ def fetch_shard(
 def _download(
     source: Source, files: Mapping[str, SourceFile], item: SelectedObject, folder: Path, limits: _Limits
 ) -> str:
-    """Bring an object's mesh and all it refers to; returns the mesh's path inside `folder`."""
+    """Bring an object's mesh and all it refers to; returns the mesh's path inside `folder`.
+
+    Raises:
+        FormatError: for a file that is too large, or that its source does not hand out; for a key or an id that cannot
+            be a path, since both become some, here and in later stages.
+    """
     main, parts = item.listed.main, item.listed.parts
+    local_path(folder, item.listed.id)
     # A folder's tree below the object is kept: materials name their textures by relative paths.
     root = "" if item.listed.images else _root_of(main.key)
     if parts:
@@ -93,8 +100,12 @@ def _download(
         seen.add(key)
         if files[key].size > limits.bytes:
             raise MeshError(f"{key}: expected at most {limits.bytes} bytes, got {files[key].size}")
-        target = folder / key.removeprefix(root)
-        source.download(files[key], target)
+        local_path(folder, key)
+        target = local_path(folder, key.removeprefix(root))
+        try:
+            source.download(files[key], target)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:  # a bucket may have a/b besides a
+            raise MeshError(f"{key}: expected a name that is not a folder's as well") from error
         waiting += [_join(key, name) for name in referenced_files(target)]
     return "." if parts else main.key.removeprefix(root)
 

@@ -20,6 +20,7 @@ from shapeyard.contracts.progress import track
 from shapeyard.errors import FormatError, MeshError, require
 from shapeyard.formats.binvox import read_binvox
 from shapeyard.formats.camera_file import is_camera_file, read_camera_file
+from shapeyard.formats.confined import confine_mesh
 from shapeyard.formats.shapenet_rendering import METADATA, read_renderings
 from shapeyard.geometry.cameras import (
     DEFAULT_DISTANCE,
@@ -158,14 +159,18 @@ def _draw_all(
     cores: int,
     most: int,
 ) -> Iterator[_Drawn | FormatError]:
-    """What each sample gives, in order: one process a core, at most so many, since a small view keeps but one busy."""
-    processes = min(cores, len(samples), most)
-    if processes > 1 and "bpy" not in sys.modules:  # no process with Blender in it can be forked
-        yield from results_in_order(lambda: partial(draw, open_studio(cores // processes)), samples, processes)
+    """What each sample gives, in order: one process a core, at most so many, since a small view keeps but one busy.
+
+    Never in this process, which Blender may end; unless it is loaded here, since then no process can be forked.
+    """
+    if "bpy" in sys.modules:
+        with open_studio(cores) as studio:
+            for sample in samples:
+                yield draw(studio, sample)
         return
-    with open_studio(cores) as studio:
-        for sample in samples:
-            yield draw(studio, sample)
+    processes = max(min(cores, len(samples), most), 1)
+    ahead = 0 if most else 1
+    yield from results_in_order(lambda: partial(draw, open_studio(cores // processes)), samples, processes, ahead)
 
 
 def _open_studio(
@@ -198,7 +203,7 @@ def _draw(studio: Studio, meshes: Dataset, sample: Sample, look: Look, surround:
             raise FormatError(str(error).replace(f"{folder}/", "")) from error
         if path.suffix.lower() == ".binvox":
             raise MeshError("a voxel grid cannot be rendered")
-        diagonal = studio.show(path, np.array(sample.canonical_from_file))
+        diagonal = studio.show(confine_mesh(path, folder), np.array(sample.canonical_from_file))
         world_from_camera = look(sample.id, diagonal)
         arrays = studio.render(world_from_camera, *surround(sample.id, len(world_from_camera)))
     if not np.isfinite(arrays["depth"]).any():

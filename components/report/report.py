@@ -96,6 +96,7 @@ def _context(run: Run, title: str) -> dict[str, Any]:
         "depth": depth,
         "shapes": shapes,
         "charts": charts,
+        "reconstructor": _reconstructor(run),
         "models": [_model_facts(run, name) | {"charts": len(curves[name])} for name in run.models],
         "confusions": _confusions(run),
         "counts": _counts(run),
@@ -124,6 +125,12 @@ def _model_facts(run: Run, name: str) -> dict[str, Any]:
     model = run.models[name]
     numbers = {key: value for key, value in model.metrics.items() if isinstance(value, int | float | str)}
     return {"name": name, "title": MODEL_TITLES[name], "stage": model.stage, "metrics": numbers, "config": model.config}
+
+
+def _reconstructor(run: Run) -> str:
+    """The network that made the shapes; a GAN that learned without its critic is none, so the page says so."""
+    critic = run.models["reconstruction"].metrics.get("critic_parameters")
+    return "3D-RecGAN++ (without its critic)" if critic == 0 else "3D-RecGAN++"
 
 
 def _confusions(run: Run) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ def train_classifier(
         fold: Which fold is the test split.
         duplicate_iou: Samples this close to a held-out one are left out, 0 to 1; 1 for exact copies alone.
         unlike_share: Share of val that may be called unlike anything learned, 0 to 1.
-        checkpoints: Folder that holds what is needed to go on after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to go on after an interruption; empty for none.
         seed: Of the first weights, the order and the augmentation.
         workers: Threads; 0 for all cores.
     """

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,9 +13,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.train_classifier.augmentation import Changes, training_batches
+from components.train_classifier.checkpoint import Checkpoint, Progress, key_of
 from components.train_classifier.examples import Examples
 from components.train_classifier.model import fit_discriminant
-from shapeyard.errors import DatasetError
 
 EXAMPLES_AT_ONCE = 256
 """Shown to a network without gradients."""
@@ -42,25 +38,15 @@ class Settings:
     changes: Changes
 
 
-@dataclass
-class Progress:
-    """What a training has found so far."""
-
-    history: list[dict[str, float]]
-    best_epoch: int = 0
-    best_accuracy: float = -1.0
-    best_loss: float = np.inf
-
-
 def fit(
     network: keras.Model,
     train: Examples,
     val: Examples,
     settings: Settings,
     seed: int,
-    checkpoint: Path | None = None,
+    checkpoints: str = "",
     say: Callable[[int, str], None] | None = None,
-) -> tuple[Progress, float]:
+) -> tuple[Progress, Checkpoint | None]:
     """Train with AdamW and a cosine schedule; `network` ends with the weights of the best epoch on val, or the last.
 
     Args:
@@ -69,12 +55,17 @@ def fit(
         val: what the best epoch is chosen on; may be empty.
         settings: how.
         seed: of the order and the changes.
-        checkpoint: a file that holds all that is needed to go on from the last whole epoch; removed at the end. A
-            training that was interrupted and goes on gives the same weights as one that was not.
+        checkpoints: folder or s3://bucket/prefix for what is needed to go on from the last whole epoch; empty for none.
+            A training that was interrupted and goes on gives the same weights as one that was not.
         say: called with each epoch and a few words.
 
     Returns:
-        The progress, and the seconds of training without validation, of this process alone.
+        The progress, and the checkpoint, which stays.
+
+    Raises:
+        DatasetError: for a checkpoint that cannot be read.
+        SourceError: for a bucket that cannot be read or written.
+        OSError: for a folder that cannot be written.
     """
     fit_discriminant(network, train.inputs, train.labels)
     steps_per_epoch = -(-len(train) // settings.batch_size)
@@ -83,21 +74,22 @@ def fit(
                           settings.label_smoothing)  # fmt: skip
     progress, best_weights = Progress([]), None
     states = [*network.variables, *optimizer.variables]
-    key = _key(train, val, settings, seed)
-    if checkpoint and checkpoint.is_file():
-        progress, best_weights = _restore(checkpoint, states, key)
+    checkpoint = Checkpoint(checkpoints, key_of(network, train, val, settings, seed)) if checkpoints else None
+    if checkpoint and (found := checkpoint.restore(states)):
+        progress, best_weights = found
+        checkpoint.finished = len(progress.history) == settings.epochs
     first = len(progress.history)
     batches = training_batches(
         train.inputs, train.labels, settings.batch_size, settings.epochs, settings.changes, seed=seed, first_epoch=first
     )
-    losses = right = seconds = 0.0
+    losses = right = 0.0
     started = time.monotonic()
     for number, (inputs, labels) in enumerate(batches, start=first * steps_per_epoch + 1):
         loss, hits = step(inputs, labels)
         losses, right = losses + float(loss) * len(labels), right + float(hits)
         if number % steps_per_epoch:
             continue
-        seconds += time.monotonic() - started
+        progress.seconds += time.monotonic() - started
         epoch = number // steps_per_epoch
         row = {"epoch": epoch, "train_loss": losses / len(train), "train_accuracy": right / len(train)}
         losses = right = 0.0
@@ -114,15 +106,13 @@ def fit(
         progress.history.append(row)
         network.set_weights(raw)
         if checkpoint:
-            _save(checkpoint, states, best_weights or [], progress, key)
+            checkpoint.save(states, best_weights or [], progress)
         if say:
             say(epoch, f"loss {row['train_loss']:.3f}" + (f", val {row['val_accuracy']:.1%}" if len(val) else ""))
         started = time.monotonic()
     if best_weights is not None:
         network.set_weights(best_weights)
-    if checkpoint:
-        checkpoint.unlink(missing_ok=True)
-    return progress, seconds
+    return progress, checkpoint
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, balance: float) -> NDArray[np.float32]:
@@ -186,40 +176,3 @@ def _training_step(
         return loss, tf.reduce_sum(tf.cast(tf.argmax(logits, axis=1) == labels, tf.int32))
 
     return step
-
-
-def _key(train: Examples, val: Examples, settings: Settings, seed: int) -> str:
-    """What a checkpoint belongs to: the samples, the settings, the seed."""
-    ids = [[sample.id for sample in examples.samples] for examples in (train, val)]
-    return hashlib.sha256(json.dumps([ids, asdict(settings), seed]).encode()).hexdigest()
-
-
-def _save(path: Path, states: list[Any], best: list[NDArray[Any]], progress: Progress, key: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {f"state-{place}": np.asarray(variable) for place, variable in enumerate(states)}
-    arrays |= {f"best-{place}": values for place, values in enumerate(best)}
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez(file, progress=np.array(json.dumps([key, asdict(progress)])), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _restore(path: Path, states: list[Any], key: str) -> tuple[Progress, list[NDArray[Any]] | None]:
-    """Raises `DatasetError` if the checkpoint cannot be read or belongs to another training."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            saved_key, progress = json.loads(str(arrays["progress"]))
-            if saved_key != key:
-                raise DatasetError(
-                    f"{path}: expected a checkpoint of this training, got one of other samples or settings; "
-                    f"remove it or choose another folder"
-                )
-            values = [arrays[f"state-{place}"] for place in range(len(states))]
-            best = [arrays[f"best-{place}"] for place in range(sum(name.startswith("best-") for name in arrays))]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DatasetError(f"{path}: not readable as a checkpoint: {error!r}") from error
-    for variable, value in zip(states, values, strict=True):
-        variable.assign(value)
-    return Progress(**progress), best or None

@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.train_classifier.augmentation import Changes
+from components.train_classifier.checkpoint import Checkpoint, Progress
 from components.train_classifier.examples import (
     Examples,
     open_dataset,
@@ -22,7 +23,7 @@ from components.train_classifier.examples import (
     split_of_folds,
     without_copies,
 )
-from components.train_classifier.fitting import Progress, Settings, fit, logits_of
+from components.train_classifier.fitting import Settings, fit, logits_of
 from components.train_classifier.model import Shapes, build_network, finished_network
 from shapeyard.contracts.dataset import SPLITS, Dataset, DatasetWriter, Split
 from shapeyard.contracts.model import finish_model, start_model
@@ -44,7 +45,8 @@ class Trained:
     """(N,C) of the validated"""
     unlikeness: NDArray[np.float32]
     """(N,) of the validated"""
-    seconds: float
+    checkpoints: list[Checkpoint | None]
+    """of each member"""
 
 
 def train_classifier(
@@ -142,11 +144,10 @@ def train_classifier(
     shapes["occupancy"] = (*shapes["occupancy"], 1)
     build_network(network, shapes, len(classes))  # says what is wrong before anything is written
 
-    folder = Path(checkpoints) if checkpoints else None
     if members == 1:
-        trained = _train_one(network, shapes, classes, train, val, settings, seed, folder)
+        trained = _train_one(network, shapes, classes, train, val, settings, seed, checkpoints)
     else:
-        trained = _train_members(network, shapes, classes, train, settings, members, duplicate_iou, seed, folder)
+        trained = _train_members(network, shapes, classes, train, settings, members, duplicate_iou, seed, checkpoints)
     temperature = fit_temperature(trained.logits, trained.validated.labels)
     limit = np.quantile(trained.unlikeness, 1 - unlike_share).item() if len(trained.unlikeness) else None
     classifier = finished_network(trained.members, temperature, _measures(network, train))
@@ -171,6 +172,7 @@ def train_classifier(
         "val_loss": float(np.mean([one.best_loss for one in trained.progress])),
         "val_calibration_error": expected_calibration_error(reliability(probabilities, trained.validated.labels)),
     } if len(trained.validated) else {}  # fmt: skip
+    seconds = sum(one.seconds for one in trained.progress)
     metrics: dict[str, Any] = {
         **val_figures,
         "validated_on": len(trained.validated),
@@ -182,10 +184,11 @@ def train_classifier(
         "left_out_empty": len(train.empty),
         "temperature": round(temperature, 4),
         "parameters": sum(member.count_params() for member in trained.members),
-        "seconds": round(trained.seconds, 2),
-        "samples_per_second": round(epochs * len(train) * max(members - 1, 1) / max(trained.seconds, 1e-3), 1),
+        "seconds": round(seconds, 2),
+        "samples_per_second": round(epochs * len(train) * max(members - 1, 1) / max(seconds, 1e-3), 1),
     }
     finish_model(written, best.history, metrics)
+    _delete_checkpoints(trained.checkpoints)
     return metrics
 
 
@@ -234,24 +237,24 @@ def predict(classifier: keras.Model, examples: Examples) -> tuple[NDArray[np.flo
 
 def _train_one(
     network: str, shapes: Shapes, classes: Sequence[str], train: Examples, val: Examples, settings: Settings, seed: int,
-    folder: Path | None,
+    checkpoints: str,
 ) -> Trained:  # fmt: skip
     """A single network, validated on val."""
     model = build_network(network, shapes, len(classes))
-    progress, seconds = fit(
-        model, train, val, settings, seed, folder and folder / "member-0.npz",
+    progress, checkpoint = fit(
+        model, train, val, settings, seed, checkpoints,
         lambda epoch, note: report(epoch, settings.epochs, note),
     )  # fmt: skip
     logits, unlikeness = _answers(model, network, train, val)
-    return Trained([model], [progress], val, logits, unlikeness, seconds)
+    return Trained([model], [progress], val, logits, unlikeness, [checkpoint])
 
 
 def _train_members(
     network: str, shapes: Shapes, classes: Sequence[str], train: Examples, settings: Settings, members: int,
-    duplicate_iou: float, seed: int, folder: Path | None,
+    duplicate_iou: float, seed: int, checkpoints: str,
 ) -> Trained:  # fmt: skip
     """Several networks, each validated on the share of the samples that it did not learn from."""
-    models, found, parts, answers, seconds = [], [], [], [], 0.0
+    models, found, parts, answers, kept = [], [], [], [], []
     for member in range(members):
         own = {sample.id for sample in split_of_folds(train.samples, members, member, False)["test"]}
         held_out = np.array([sample.id in own for sample in train.samples])
@@ -259,20 +262,31 @@ def _train_members(
         rest, _ = without_copies(rest, [val], duplicate_iou, settings.changes.turned)
         keras.utils.set_random_seed(seed + member)
         model = build_network(network, shapes, len(classes), member)
-        progress, took = fit(
-            model, rest, val, settings, seed + member, folder and folder / f"member-{member}.npz",
+        progress, checkpoint = fit(
+            model, rest, val, settings, seed + member, checkpoints,
             partial(_report_member, member, members, settings.epochs),
         )  # fmt: skip
         models.append(model)
         found.append(progress)
         parts.append(val)
         answers.append(_answers(model, network, rest, val))
-        seconds += took
+        kept.append(checkpoint)
     validated = parts[0]
     for part in parts[1:]:
         validated = validated.joined(part)
     logits, unlikeness = (np.concatenate(arrays) for arrays in zip(*answers, strict=True))
-    return Trained(models, found, validated, logits, unlikeness, seconds)
+    return Trained(models, found, validated, logits, unlikeness, kept)
+
+
+def _delete_checkpoints(checkpoints: Sequence[Checkpoint | None]) -> None:
+    """Remove them if no member had an epoch left: the first success leaves them, since its results may still be lost.
+
+    See `components.training.Training.delete_checkpoint`, which does the same.
+    """
+    there = [checkpoint for checkpoint in checkpoints if checkpoint]
+    if all(checkpoint.finished for checkpoint in there):
+        for checkpoint in there:
+            checkpoint.delete()
 
 
 def _report_member(member: int, members: int, epochs: int, epoch: int, note: str) -> None:

@@ -158,5 +158,5 @@ def train_depth(
         **training.figures(),
     }
     finish_model(folder, training.progress.history, metrics)
-    training.forget()
+    training.delete_checkpoint()
     return metrics

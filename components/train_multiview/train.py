@@ -159,5 +159,5 @@ def train_multiview(
         **training.figures(),
     }
     finish_model(folder, training.progress.history, metrics)
-    training.forget()
+    training.delete_checkpoint()
     return metrics

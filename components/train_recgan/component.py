@@ -66,7 +66,7 @@ def train_recgan(
         floor: The least probability in the cross entropy; 0.01 in the paper's code.
         adversarial: The discriminator's share of the generator's loss, 0 to 1; 0 for none.
         critic: Form of the discriminator: scaled, or paper to the letter.
-        critic_start: Steps before the discriminator joins in; with it a step takes three times as long.
+        critic_start: Steps before the discriminator joins in, fewer than all; with it a step takes three times as long.
         penalty: Weight of the gradient penalty in the discriminator's loss.
         mirror: Show every other pair as its mirror image.
         views_per_object: Views of a val or test sample that are validated and reconstructed; 0 for all.

@@ -115,7 +115,8 @@ def train_recgan(
         floor: the least probability in the cross entropy, 0 to below 1.
         adversarial: the critic's share of the generator's loss, 0 to 1; at 0 there is no critic.
         critic: its form, scaled or paper; see model.py.
-        critic_start: steps before the critic joins in; with it a step takes three times as long.
+        critic_start: steps before the critic joins in, fewer than `steps` where there is one; with it a step takes
+            three times as long.
         penalty: the weight of the gradient penalty.
         mirror: show every other pair as its mirror image.
         views_per_object: views of a val or test sample that are validated and reconstructed; 0 for all.
@@ -143,7 +144,7 @@ def train_recgan(
         "critic_start": critic_start, "penalty": penalty, "mirror": mirror, "views_per_object": views_per_object,
         "validate_every": validate_every,
     }  # fmt: skip
-    _check(**learned_by)
+    _check(steps=steps, **learned_by)
     require(cache_megabytes >= 0, f"expected cache_megabytes of at least 0, got {cache_megabytes}")
     if pairs:
         data = _published(pairs, input_resolution, cache_megabytes)
@@ -226,11 +227,11 @@ def train_recgan(
         "framing": data.framing,
         "pairs": len(data.train),
         "parameters": sum(p.numel() for p in generator.parameters()),
-        "critic_parameters": sum(p.numel() for p in judge.parameters()) if adversarial and critic_start < steps else 0,
+        "critic_parameters": sum(p.numel() for p in judge.parameters()) if adversarial else 0,
         **training.figures(),
     }
     finish_model(folder, training.progress.history, metrics)
-    training.forget()
+    training.delete_checkpoint()
     return metrics
 
 
@@ -243,6 +244,12 @@ def _check(input_resolution: int, depth_source: str, critic: str, **values: floa
         require(values[name] >= 1, f"expected {name} of at least 1, got {values[name]}")
     for name in ("critic_start", "penalty", "views_per_object"):
         require(values[name] >= 0, f"expected {name} of at least 0, got {values[name]}")
+    steps, start = values["steps"], values["critic_start"]
+    require(
+        start < max(steps, 1) or not values["adversarial"],
+        f"critic_start: expected fewer than the {steps} steps, or adversarial 0 for a training without a critic, "
+        f"got {start}",
+    )
     for name in ("learning_rate", "critic_learning_rate"):
         require(values[name] > 0, f"expected {name} above 0, got {values[name]}")
     for name in ("adversarial", "floor"):

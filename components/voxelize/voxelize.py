@@ -127,9 +127,9 @@ class _Grid(NamedTuple):
 def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Settings) -> _Grid:
     """One object's grid, packed, with its row; `archive` guards the dataset's file, which has one reading position."""
     with tempfile.TemporaryDirectory(prefix="shapeyard-voxelize-") as folder:
-        with archive:
-            path = meshes.extract(sample.id, Path(folder))
         try:
+            with archive:
+                path = meshes.extract(sample.id, Path(folder))
             if path.suffix.lower() == ".binvox":
                 stored = read_binvox(path)
                 occupancy = resample_occupancy(stored.occupancy, settings.size)

@@ -56,8 +56,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shapeyard import __version__
-from shapeyard.contracts.files import check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
 from shapeyard.errors import DatasetError, TooManySkippedError
+from shapeyard.local_paths import local_path
 
 CONTRACT_VERSION = 1
 Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "features", "sdf"]
@@ -107,7 +108,7 @@ class DatasetWriter:
     Raises:
         TooManySkippedError: on leaving, if more than `max_skipped` of the samples (a share, 0 to 1) were skipped, or
             nothing is left.
-        DatasetError: for a sample that is there already.
+        DatasetError: for a directory with files that are no earlier output; for a sample that is there already.
     """
 
     def __init__(
@@ -169,8 +170,11 @@ class DatasetWriter:
         self._samples[sample.id] = replace(sample, shard=self._shard, attributes={"main": main})
 
     def skip(self, sample_id: str, reason: str) -> None:
-        """Leave a sample out, with the reason in one line."""
-        self._skipped.append(Skipped(sample_id, " ".join(reason.split())))
+        """Leave a sample out, with the reason in one line; what is not UTF-8 in them is escaped."""
+        name, line = (
+            text.encode("utf-8", "backslashreplace").decode() for text in (sample_id, " ".join(reason.split()))
+        )
+        self._skipped.append(Skipped(name, line))
 
     def preview(self, image: NDArray[np.uint8] | Image.Image) -> None:
         """Give the dataset its contact sheet: (H,W,3) or (H,W,4) uint8, or a Pillow image."""
@@ -214,7 +218,7 @@ class DatasetWriter:
                 "classes": dict(sorted(Counter(s.class_name for s in samples).items())),
                 "splits": {split: sum(s.split == split for s in samples) for split in SPLITS},
             },
-            "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir())},
+            "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK},
             "attributes": self.attributes,
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
         }
@@ -285,7 +289,12 @@ class Dataset:
         return f"{sample_id}/{name}" in self._arrays(self._shard_of(sample_id))
 
     def extract(self, sample_id: str, folder: Path) -> Path:
-        """Unpack a mesh sample's files below `folder`; returns the path of the mesh itself."""
+        """Unpack a mesh sample's files below `folder`; returns the path of the mesh itself.
+
+        Raises:
+            DatasetError: if the shard cannot be read.
+            FormatError: for a member whose name leads out of `folder`, or is no name of a file.
+        """
         shard = self._shard_of(sample_id)
         prefix = f"{sample_id}/"
         try:
@@ -295,14 +304,13 @@ class Dataset:
             archive, names = self._open[shard], self._names[shard]
             # A shard may hold ten thousand samples; "0" is the character after "/".
             for name in names[bisect_left(names, prefix) : bisect_left(names, f"{sample_id}0")]:
-                target = folder / name[len(prefix) :]
-                if not target.resolve().is_relative_to(folder.resolve()):
-                    raise DatasetError(f"{shard}: {name} points outside its folder")
+                target = local_path(folder, name[len(prefix) :])
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(archive.read(name))
         except zipfile.BadZipFile as error:
             raise DatasetError(f"{shard}: not a readable ZIP file: {error}") from error
-        return folder / str(self[sample_id].attributes["main"])
+        main = str(self[sample_id].attributes["main"])
+        return folder if main == "." else local_path(folder, main)
 
     def close(self) -> None:
         """Close the shard files."""
@@ -348,7 +356,8 @@ def read_samples(path: Path) -> list[Sample]:
     """The rows of samples.jsonl."""
     file = path / "samples.jsonl"
     try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = file.read_text(encoding="utf-8").split("\n")  # `splitlines` also breaks where a name has U+2028
+        rows = [json.loads(line) for line in lines if line]
         return [_sample(row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file}: not readable as samples: {error!r}") from error

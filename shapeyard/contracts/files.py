@@ -1,4 +1,4 @@
-"""The files of an artifact's directory: emptied first, described when they are written, checked when they are read."""
+"""The files of an artifact's directory: marked as ours, described when they are written, checked when they are read."""
 
 from __future__ import annotations
 
@@ -13,22 +13,36 @@ from typing import Any
 
 from shapeyard.errors import DatasetError
 
-WRITTEN_BY_STAGES = ("dataset.json", "shard-000.h5", "shard-000.zip", "config.json", "metrics.json")
-"""Files by which an output of ours is known, whole or not: only such a directory is ever emptied."""
+MARK = ".shapeyard-output"
+"""The first file that is written into an output folder: only a folder that holds it is ever emptied."""
+MARK_TEXT = (
+    "An output of Shapeyard. Whatever else lies in this folder is removed when the same output is written again.\n"
+)
 
 
 def empty_output(path: Path) -> None:
-    """Make `path` an empty directory, if need be by removing what an earlier attempt at the same output left there.
+    """Make `path` an empty directory that is marked as ours, if need be by emptying an earlier output, whole or not.
 
     Raises:
-        DatasetError: if something lies there that no stage wrote.
+        DatasetError: for a folder that holds anything and is not marked, a symbolic link, or a file.
     """
-    if path.is_dir() and any(path.iterdir()) and not any((path / name).exists() for name in WRITTEN_BY_STAGES):
-        raise DatasetError(f"{path}: expected an empty folder or an earlier output to replace, found other files")
+    if path.is_symlink():
+        raise DatasetError(f"{path}: expected a folder, found a symbolic link")
     if path.exists() and not path.is_dir():
         raise DatasetError(f"{path}: expected a folder, found a file")
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
+    there = [child for child in path.iterdir() if child.name != MARK]
+    mark = path / MARK
+    if there and not mark.is_file():
+        raise DatasetError(
+            f"{path}: expected an empty folder or an earlier output (with {MARK}) to replace, found other files"
+        )
+    mark.write_text(MARK_TEXT, encoding="utf-8")  # never removed: a folder that was emptied halfway is still ours
+    for child in there:
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
 
 
 def describe_file(path: Path) -> dict[str, Any]:

@@ -17,12 +17,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shapeyard.contracts.files import check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
 from shapeyard.errors import DatasetError
 
 
 def start_model(path: str | Path, config: Mapping[str, Any]) -> Path:
-    """Empty the directory and write config.json; returns the directory."""
+    """Empty the directory and write config.json; returns the directory.
+
+    Raises:
+        DatasetError: if something lies there that is no earlier output.
+    """
     path = Path(path)
     empty_output(path)
     write_json(path / "config.json", dict(config))
@@ -36,7 +40,7 @@ def finish_model(path: Path, history: Sequence[Mapping[str, float]], metrics: Ma
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(history)
-    files = {file.name: describe_file(file) for file in sorted(path.iterdir()) if file.is_file()}
+    files = {file.name: describe_file(file) for file in sorted(path.iterdir()) if file.is_file() and file.name != MARK}
     write_json(path / "metrics.json", {**metrics, "files": files})
 
 

@@ -12,6 +12,7 @@ from shapeyard.formats.binvox import write_binvox
 from shapeyard.formats.shapenet_rendering import write_renderings
 from shapeyard.geometry.cameras import intrinsics
 from shapeyard.geometry.file_grids import turn_into_file_axes
+from shapeyard.local_paths import local_path
 
 
 def export_dataset(dataset_dir: str | Path, out_dir: str | Path) -> int:
@@ -102,7 +103,7 @@ EXPORTERS = {"voxels": export_voxels, "sdf": export_sdf, "renders": export_rende
 
 
 def _inside(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(f"expected a sample's file below {folder}, got {name}")
-    return path
+    try:
+        return local_path(folder, name)
+    except FormatError as error:
+        raise DatasetError(f"expected a sample's file below {folder}, got {error}") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from shapeyard.errors import MeshError, one_line
 from shapeyard.formats.ply import faces_claimed_by_ply, parse_ply
 from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, parse_stl, stl_triangle_count, triangulate
+from shapeyard.local_paths import is_regular_file_below
 
 MESH_SUFFIXES = (".obj", ".stl", ".off", ".ply", ".glb", ".gltf")
 MAX_TRIANGLES = 2_000_000
@@ -41,7 +43,7 @@ class Mesh(NamedTuple):
 
 
 def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> Mesh:
-    """Read an OBJ, STL, OFF, PLY, GLB or glTF file; polygons become fans of triangles.
+    """Read an OBJ, STL, OFF, PLY, GLB or glTF file; polygons become triangles (`polygons.triangulate`).
 
     Scenes come as one mesh, each part where the scene puts it. Nothing is welded: STL has three vertices a triangle.
 
@@ -147,11 +149,10 @@ def _read_with_trimesh(
     import trimesh
 
     suffix = path.suffix.lower()
-    _check_gltf(_gltf_json(content, suffix), path.parent, max_triangles, max_bytes)
+    buffers = _gltf_buffers(_gltf_json(content, suffix), path.parent, max_triangles, max_bytes)
     try:
-        resolver = trimesh.resolvers.FilePathResolver(str(path))
         scene: Any = trimesh.load_scene(
-            BytesIO(content), file_type=suffix[1:], resolver=resolver, process=False, skip_materials=True
+            BytesIO(content), file_type=suffix[1:], resolver=buffers, process=False, skip_materials=True
         )
         placed = [scene.graph[node] for node in scene.graph.nodes_geometry]
         parts = [(matrix, scene.geometry[name]) for matrix, name in placed if hasattr(scene.geometry[name], "faces")]
@@ -182,8 +183,11 @@ def _gltf_json(content: bytes, suffix: str) -> Any:
         raise MeshError(f"expected glTF's JSON: {one_line(error)}") from error
 
 
-def _check_gltf(header: Any, folder: Path, max_triangles: int, max_bytes: int) -> None:
-    """Refuse a header that asks for more memory than a mesh of the allowed size could need."""
+def _gltf_buffers(header: Any, folder: Path, max_triangles: int, max_bytes: int) -> dict[str, bytes]:
+    """The content of each file that holds a buffer, by its URI; no file outside the mesh's folder is opened.
+
+    A header that asks for more memory than a mesh of the allowed size could need is refused.
+    """
     try:
         elements = sum(int(accessor["count"]) for accessor in header.get("accessors", []))
         uris = [str(buffer["uri"]) for buffer in header.get("buffers", []) if "uri" in buffer]
@@ -191,9 +195,17 @@ def _check_gltf(header: Any, folder: Path, max_triangles: int, max_bytes: int) -
         raise MeshError(f"expected glTF's accessors and buffers: {one_line(error)}") from error
     if elements > ACCESSORS_PER_TRIANGLE * max_triangles:
         raise MeshError(f"expected at most {max_triangles} triangles, got {elements} glTF accessor elements")
-    for uri in uris:
-        if not uri.startswith("data:") and (folder / uri).is_file() and (folder / uri).stat().st_size > max_bytes:
+    buffers = {}
+    for uri in dict.fromkeys(uris):
+        if "base64," in uri:
+            continue
+        file = folder / unquote(uri)
+        if not is_regular_file_below(folder, file):
+            raise MeshError(f"expected buffers in files of the mesh's folder, got {uri[:MESSAGE_LENGTH]!r}")
+        if file.stat().st_size > max_bytes:
             raise MeshError(f"expected buffers of at most {max_bytes} bytes, got {uri}")
+        buffers[uri] = file.read_bytes()
+    return buffers
 
 
 def _in_range(faces: NDArray[np.int64], vertex_count: int) -> NDArray[np.int64]:

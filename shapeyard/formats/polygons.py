@@ -23,6 +23,11 @@ from shapeyard.errors import MeshError
 STL_HEADER_BYTES = 84
 STL_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
+FLAT = 1e-6
+"""Share of a face's area by which its fan may leave it: what the rounding of coordinates does, and no eye sees."""
+MAX_CLIPPED_CORNERS = 10_000
+"""Ears take 0.1 s for as many corners, and a hundred times that for ten times as many; larger faces stay fans."""
+
 
 class Polygons(NamedTuple):
     """A mesh whose faces may have any number of corners."""
@@ -132,18 +137,90 @@ def stl_triangle_count(content: bytes) -> int | None:
 
 
 def triangulate(polygons: Polygons) -> NDArray[np.int64]:
-    """Faces as fans of triangles (M,3) int64; faces of one or two corners are left out.
+    """Faces as triangles (M,3) int64, n − 2 for a face of n corners; faces of one or two corners are left out.
+
+    A face is the fan around its first corner. Where that leaves the face, because it is concave, a quadrilateral is cut
+    along its other diagonal, and a larger polygon is cut by its ears (G. H. Meisters, "Polygons have ears", 1975), seen
+    along its normal after Newell.
 
     Raises:
         MeshError: if an index points outside the vertices.
     """
-    _, corners, sizes = polygons
-    if corners.size and (corners.min() < 0 or corners.max() >= len(polygons.vertices)):
-        raise MeshError(f"a face points outside the {len(polygons.vertices)} vertices")
+    vertices, corners, sizes = polygons
+    if corners.size and (corners.min() < 0 or corners.max() >= len(vertices)):
+        raise MeshError(f"a face points outside the {len(vertices)} vertices")
     fans = np.maximum(sizes - 2, 0)
-    first = np.repeat(np.cumsum(sizes) - sizes, fans)
+    starts = np.cumsum(sizes) - sizes
+    first = np.repeat(starts, fans)
     step = np.arange(len(first)) - np.repeat(np.cumsum(fans) - fans, fans)
-    return np.asarray(corners[np.stack([first, first + step + 1, first + step + 2], axis=1)])
+    triangles = np.stack([first, first + step + 1, first + step + 2], axis=1)
+    if (sizes > 3).any():
+        with np.errstate(all="ignore"):  # what isn't finite is refused later
+            _cut_concave(vertices[corners], starts, sizes, triangles)
+    return np.asarray(corners[triangles])
+
+
+def _cut_concave(
+    points: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64], triangles: NDArray[np.int64]
+) -> None:
+    """Replace the fans (M,3) of concave faces; `points` (K,3) are the corners, face after face."""
+    rows = np.cumsum(np.maximum(sizes - 2, 0)) - np.maximum(sizes - 2, 0)
+    faces = np.flatnonzero(sizes > 3)
+    of_faces = np.repeat(sizes > 3, np.maximum(sizes - 2, 0))
+    areas = _area_vectors(points, triangles[of_faces])
+    bounds = np.cumsum(sizes[faces] - 2) - (sizes[faces] - 2)
+    normals = np.add.reduceat(areas, bounds)
+    least = -FLAT * np.einsum("ij,ij->i", normals, normals)
+    along = np.einsum("ij,ij->i", areas, np.repeat(normals, sizes[faces] - 2, axis=0))
+    concave = np.minimum.reduceat(along, bounds) < least
+    faces, normals, least = faces[concave], normals[concave], least[concave]
+
+    quads = sizes[faces] == 4
+    for corners in ([1, 2, 3], [1, 3, 0]):
+        areas = _area_vectors(points, starts[faces[:, None]] + corners)
+        quads &= (areas * normals).sum(axis=1) >= least
+    chosen = faces[quads]
+    triangles[rows[chosen]] = starts[chosen, None] + [1, 2, 3]
+    triangles[rows[chosen] + 1] = starts[chosen, None] + [1, 3, 0]
+
+    larger = (sizes[faces] > 4) & (sizes[faces] <= MAX_CLIPPED_CORNERS)
+    across, up = _plane(normals[larger])
+    for face, x, y in zip(faces[larger], across, up, strict=True):
+        start, size = starts[face], sizes[face]
+        polygon = points[start : start + size] - points[start]
+        fan = triangles[rows[face] : rows[face] + size - 2]
+        fan[:] = start + _clip_ears(np.stack([polygon @ x, polygon @ y], axis=1), fan - start)
+
+
+def _clip_ears(polygon: NDArray[np.float64], fan: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The triangles (N-2,3) of a polygon (N,2); the fan, where the polygon crosses itself and that covers no more."""
+    from manifold3d import triangulate as clip  # here: not every stage that reads a mesh is installed with it
+
+    ears = clip([polygon])
+    if ears.shape == fan.shape and _covered(polygon, ears) < _covered(polygon, fan):
+        return np.asarray(ears, np.int64)
+    return fan
+
+
+def _covered(polygon: NDArray[np.float64], triangles: NDArray[np.int64]) -> float:
+    """Twice the triangles' area; least where they overlap nowhere."""
+    a, b, c = polygon[triangles].transpose(1, 2, 0)
+    return float(np.abs((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])).sum())
+
+
+def _area_vectors(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(M,3): across each triangle, as long as twice its area; of a whole polygon they add up to Newell's normal."""
+    a = points[triangles[:, 0]]
+    return np.asarray(np.cross(points[triangles[:, 1]] - a, points[triangles[:, 2]] - a))
+
+
+def _plane(normals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two unit vectors (M,3) across each normal, the second to the left of the first, as seen from its tip."""
+    least = np.eye(3)[np.abs(normals).argmin(axis=1)]
+    across = np.cross(least, normals)
+    across /= np.linalg.norm(across, axis=1)[:, None]
+    up = np.cross(normals, across)
+    return across, up / np.linalg.norm(up, axis=1)[:, None]
 
 
 _OBJ_VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\r\n#]*)", re.MULTILINE)

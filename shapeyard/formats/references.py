@@ -20,11 +20,21 @@ def referenced_files(path: Path) -> list[str]:
         names = [rest.strip() for keyword, rest in _statements(path) if keyword == "mtllib"]
         return list(dict.fromkeys(name for text in names for name in (text, *text.split())))
     if suffix == ".mtl":
-        names = [_texture_name(rest) for word, rest in _statements(path) if word.startswith(("map_", "bump", "disp"))]
-        return [name for name in names if name]
+        statements = [rest for word, rest in _statements(path) if word.startswith(("map_", "bump", "disp"))]
+        return [name for rest in statements if (name := split_texture_statement(rest)[1])]
     if suffix == ".gltf":
         return list(_gltf_uris(path))
     return []
+
+
+def split_texture_statement(rest: str) -> tuple[list[list[str]], str]:
+    """What follows the keyword of a texture statement in an MTL file: each option with its values, and the name."""
+    words, options = rest.split(), []
+    while words and words[0] in OPTION_ARGUMENTS:
+        length = 1 + OPTION_ARGUMENTS[words[0]]
+        options.append(words[:length])
+        words = words[length:]
+    return options, " ".join(words)
 
 
 def _statements(path: Path) -> Iterator[tuple[str, str]]:
@@ -32,13 +42,6 @@ def _statements(path: Path) -> Iterator[tuple[str, str]]:
         for line in file:
             keyword, _, rest = line.strip().partition(" ")
             yield keyword.lower(), rest
-
-
-def _texture_name(rest: str) -> str:
-    words = rest.split()
-    while words and words[0] in OPTION_ARGUMENTS:
-        words = words[1 + OPTION_ARGUMENTS[words[0]] :]
-    return " ".join(words)
 
 
 def _gltf_uris(path: Path) -> Iterator[str]:
@@ -49,5 +52,5 @@ def _gltf_uris(path: Path) -> Iterator[str]:
                 uri = entry.get("uri", "")
                 if uri and not uri.startswith("data:"):
                     yield unquote(uri)
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return  # the mesh reader will say what is wrong with it

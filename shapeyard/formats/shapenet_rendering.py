@@ -21,6 +21,7 @@ from PIL import Image
 
 from shapeyard.errors import FormatError
 from shapeyard.geometry.cameras import MAX_DISTANCE, MAX_VIEWS, R2N2_DISTANCE, look_at
+from shapeyard.local_paths import local_path
 
 METADATA = "rendering_metadata.txt"
 NAMES = "renderings.txt"
@@ -79,9 +80,9 @@ def write_renderings(
 
 
 def _read_image(folder: Path, name: str) -> NDArray[np.uint8]:
-    path = folder / name
-    if Path(name).name != name:
+    if "/" in name:
         raise FormatError(f"{folder / NAMES}: expected names of files beside it, got {name}")
+    path = local_path(folder, name)
     try:
         with Image.open(path) as image:
             size, mode = image.size, image.mode

@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from shapeyard.errors import MeshError, one_line
+from shapeyard.errors import FormatError, MeshError, one_line
 from shapeyard.formats.mesh import MAX_BYTES, MAX_TRIANGLES, MESH_SUFFIXES, Mesh, parse_mesh, read_mesh
+from shapeyard.local_paths import local_path
 
 THING_SUFFIXES = (*MESH_SUFFIXES, ".zip")
 MAX_PARTS = 1000
@@ -89,10 +90,13 @@ def _require_parts(path: Path, parts: int, size: int, max_bytes: int) -> None:
 
 def _require_inside(path: Path, info: zipfile.ZipInfo) -> None:
     """Nothing is unpacked, but an archive that would write elsewhere is none to read from."""
-    name = PurePosixPath(info.filename.replace("\\", "/"))
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    if name.is_absolute() or ".." in name.parts or is_link or (name.parts and name.parts[0].endswith(":")):
-        raise MeshError(f"{path}: expected members inside the archive, got {info.filename!r}")
+    try:
+        for name in (info.orig_filename, info.filename):  # the second ends at a NUL, and may be from an extra field
+            local_path(path, name)
+    except FormatError as error:
+        raise MeshError(f"{path}: expected members inside the archive, got {error}") from error
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise MeshError(f"{path}: expected members inside the archive, got {info.filename!r}, a symbolic link")
 
 
 def _is_stl(name: str) -> bool:

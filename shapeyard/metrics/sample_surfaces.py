@@ -51,9 +51,9 @@ def against_mesh(meshes: Dataset, archive: Lock, sample_id: str, grid: cKDTree) 
     if sample_id not in meshes:
         return None
     with tempfile.TemporaryDirectory(prefix="shapeyard-mesh-") as folder:
-        with archive:
-            path = meshes.extract(sample_id, Path(folder))
         try:
+            with archive:
+                path = meshes.extract(sample_id, Path(folder))
             mesh = read_mesh(path)
         except FormatError:  # a .binvox, or images that were brought
             return None

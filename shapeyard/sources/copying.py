@@ -28,7 +28,7 @@ def copy_to_bucket(source_uri: str, target_uri: str, progress: Callable[[int, in
     with tempfile.TemporaryDirectory(prefix="shapeyard-copy-") as scratch, ThreadPoolExecutor(UPLOADS) as pool:
 
         def send(number: int) -> bool:
-            path = Path(scratch) / str(number) / Path(files[number].key).name
+            path = Path(scratch) / str(number)  # never by a name that others chose
             source.download(files[number], path)
             new = there.get(files[number].key) != md5(path)
             if new:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from pathlib import Path
 
-from shapeyard.errors import SourceError
+from shapeyard.errors import FormatError, SourceError
+from shapeyard.local_paths import is_below
 from shapeyard.sources.source import SourceFile
 
 
 class FolderSource:
-    """All files below a folder; hidden ones are left out."""
+    """All regular files below a folder; hidden ones are left out, and links are followed inside the folder alone."""
 
     license = ""
 
@@ -31,9 +34,18 @@ class FolderSource:
         return sorted(files, key=lambda file: file.key)
 
     def download(self, file: SourceFile, target: Path) -> None:
-        """Copy one file."""
+        """Copy one file; raises `FormatError` for a link that leads out of the folder, and what is no regular file."""
+        path = self.root / file.key
+        if not is_below(self.root, path):
+            raise FormatError(f"{file.key}: expected a file of the source, got a symbolic link that leads out of it")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.copyfile(self.root / file.key, target)
+            # What the path leads to may be another than when it was listed: a pipe would wait for ever.
+            descriptor = os.open(path.resolve(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError as error:
-            raise SourceError(f"{self.root / file.key}: the file was there when listed and is gone now") from error
+            raise SourceError(f"{path}: the file was there when listed and is gone now") from error
+        with os.fdopen(descriptor, "rb") as content:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FormatError(f"{file.key}: expected a regular file")
+            with target.open("wb") as copy:
+                shutil.copyfileobj(content, copy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ class S3Source:
     def download(self, file: SourceFile, target: Path) -> None:
         """Bring one object; its length and, where the tag is one, its MD5 must be those of the listing."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
+        part = target.with_name(f"{secrets.token_hex(8)}.part")  # the longest names have no room for an ending
         with self._errors(file.key):
             self._client.download_file(self.bucket, self.prefix + file.key, str(part))
         actual = part.stat().st_size

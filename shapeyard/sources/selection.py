@@ -142,14 +142,19 @@ def fingerprint(objects: Sequence[SelectedObject]) -> str:
     """A hash over what a shard will bring: ids, splits, axes, and the tags of all files that belong to its objects."""
     digest = hashlib.sha256()
     for item in objects:
-        digest.update(f"{item.listed.id}\0{item.split}\0{item.up_axis}\0".encode())
+        digest.update(_encoded(f"{item.listed.id}\0{item.split}\0{item.up_axis}\0"))
         for file in item.listed.own_files:
-            digest.update(f"{file.key}\0{file.size}\0{file.etag}\0".encode())
+            digest.update(_encoded(f"{file.key}\0{file.size}\0{file.etag}\0"))
     return digest.hexdigest()[:32]
 
 
 def _hash(salt: str, object_id: str) -> str:
-    return hashlib.sha256(f"shapeyard {salt} {object_id}".encode()).hexdigest()
+    return hashlib.sha256(_encoded(f"shapeyard {salt} {object_id}")).hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8, also of a folder's file name that is none: `fetch` says so."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _fraction(salt: str, object_id: str) -> float:

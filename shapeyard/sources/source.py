@@ -42,7 +42,12 @@ class Source(Protocol):
         """All files, sorted by key; raises `SourceError`."""
 
     def download(self, file: SourceFile, target: Path) -> None:
-        """Bring one file to `target`, complete or not at all; raises `SourceError`."""
+        """Bring one file to `target`, complete or not at all.
+
+        Raises:
+            SourceError: if the source cannot be read.
+            FormatError: if this one file is not to be used.
+        """
 
 
 def open_source(uri: str) -> Source:

@@ -65,5 +65,5 @@ def train_line(
         tensors = {f"{name}.{key}": value for name in ("first", "second") for key, value in
                    networks[name].state_dict().items()}  # fmt: skip
         save_file(tensors, f"{out}.safetensors")
-        training.forget()
+        training.delete_checkpoint()
     return {**training.figures(), "history": training.progress.history}

@@ -15,6 +15,7 @@ from components.cli import load_stage
 from components.images import STACK_OF_STAGE
 from pipelines.cli import _name_and_value, shapeyard
 from shapeyard.contracts.dataset import Dataset
+from shapeyard.errors import ShapeyardError
 
 
 def call(*words: str, module: str = "pipelines.cli") -> subprocess.CompletedProcess[str]:
@@ -58,6 +59,60 @@ def test_a_chain_of_single_stages(meshes: Path, tmp_path: Path) -> None:
     exported = call("export", str(tmp_path / "data/voxels"), str(tmp_path / "binvox"))
     assert exported.returncode == 0, exported.stderr
     assert len(list((tmp_path / "binvox").rglob("*.binvox"))) == 2
+
+
+def call_here(*words: str | Path) -> str:
+    """Call within this process; returns what went wrong, or nothing."""
+    result = CliRunner().invoke(shapeyard, [str(word) for word in words])
+    if isinstance(result.exception, SystemExit):  # what a stage says itself
+        return result.stderr
+    assert result.exception is None or isinstance(result.exception, ShapeyardError), result.output
+    return str(result.exception or "")
+
+
+@pytest.fixture
+def brought(meshes: Path, tmp_path: Path) -> Path:
+    """A dataset of kind meshes."""
+    item = CliRunner().invoke(shapeyard, ["plan", "--source", str(meshes), "--shards", "1"]).stdout
+    assert call_here("fetch", "--shard", item, "--meshes", tmp_path / "data" / "brought") == ""
+    return tmp_path / "data" / "brought"
+
+
+@pytest.mark.parametrize("output", ["data/brought", "data/brought/voxels", "data", "data/link"])
+def test_an_output_lies_apart_from_the_inputs(brought: Path, tmp_path: Path, output: str) -> None:
+    (tmp_path / "data" / "link").symlink_to("brought")
+    refused = call_here("voxelize", "--meshes", brought, "--voxels", tmp_path / output)
+    assert "expected a path apart from all inputs" in refused
+    assert f"--meshes {brought}" in refused
+    assert len(Dataset([brought], "meshes").samples) == 2
+
+
+@pytest.mark.parametrize("output", ["m/made", "m", "data"])
+def test_an_output_lies_apart_from_other_outputs_and_from_folders(brought: Path, tmp_path: Path, output: str) -> None:
+    refused = call_here(
+        "train-recgan", "--pairs", brought, "--model", tmp_path / "m", "--reconstructions", tmp_path / output
+    )
+    assert (f"--pairs {brought}" if output == "data" else f"{tmp_path}/m") in refused
+    assert "expected a path apart from" in refused
+
+
+def test_what_an_output_would_empty(brought: Path, meshes: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "config.json").write_text("{}")
+    (tmp_path / "link").symlink_to("data/brought")
+    item = CliRunner().invoke(shapeyard, ["plan", "--source", str(meshes), "--shards", "1"]).stdout
+    for output, expected in (
+        (results, "found other files"),
+        (brought / ".." / ".." / "results", "found other files"),
+        (meshes, "found other files"),
+        (tmp_path / "link", "found a symbolic link"),
+    ):
+        assert expected in call_here("fetch", "--shard", item, "--meshes", output)
+    assert (results / "config.json").exists()
+    assert len(list(meshes.rglob("*.stl"))) == 2
+    assert call_here("fetch", "--shard", item, "--meshes", brought) == "", "an earlier output is replaced"
+    assert len(Dataset([brought], "meshes").samples) == 2
 
 
 @pytest.mark.parametrize(

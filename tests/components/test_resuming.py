@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import killed
 import numpy as np
@@ -51,6 +52,35 @@ def test_killed_at_a_random_moment_it_ends_with_the_same_weights(tmp_path: Path)
     figures = train_line(**{**again, "step_s": 0.0})
     assert_same(tmp_path / "alone", tmp_path / "again")
     assert figures["history"] == alone["history"] and figures["steps"] == 40
+    assert len(list((tmp_path / "state").iterdir())) == 1
+
+
+@pytest.mark.parametrize("stopped_early", [False, True])
+def test_the_checkpoint_stays_until_the_same_training_succeeds_again(tmp_path: Path, stopped_early: bool) -> None:
+    """As when the upload of the first one's results fails."""
+    state = tmp_path / "state"
+    settings: dict[str, Any] = {"checkpoints": str(state), "dropout": 0.2}
+    if stopped_early:
+        settings |= {"worse_after": 8, "patience": 2}
+    first = train_line(str(tmp_path / "first"), **settings)
+    (file,) = state.iterdir()
+    assert first["steps"] == (16 if stopped_early else 40)
+    second = train_line(str(tmp_path / "second"), **settings, nan_at=17)  # which a further step would come upon
+    assert_same(tmp_path / "first", tmp_path / "second")
+    assert {**first, "peak_memory_bytes": 0} == {**second, "peak_memory_bytes": 0}
+    assert not file.exists()
+    train_line(str(tmp_path / "third"), **settings)
+    assert_same(tmp_path / "first", tmp_path / "third")
+    assert file.exists()
+
+
+def test_two_ranks_that_stopped_early_make_no_further_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHAPEYARD_RANKS", "2")
+    settings: dict[str, Any] = {"checkpoints": str(tmp_path / "state"), "worse_after": 8, "patience": 2}
+    first = train_line(str(tmp_path / "first"), **settings)
+    second = train_line(str(tmp_path / "second"), **settings)
+    assert first["steps"] == second["steps"] == 16
+    assert_same(tmp_path / "first", tmp_path / "second")
     assert list((tmp_path / "state").iterdir()) == []
 
 
@@ -96,7 +126,8 @@ def test_a_checkpoint_of_another_training_is_not_taken(tmp_path: Path) -> None:
     train_line(str(tmp_path / "slower"), rate=0.001, checkpoints=str(state))
     train_line(str(tmp_path / "alone"), rate=0.001)
     assert_same(tmp_path / "slower", tmp_path / "alone")
-    assert [path.name for path in state.iterdir()] == [file.name]
+    (slower,) = [path for path in state.iterdir() if path != file]
+    slower.unlink()
     with pytest.raises(TrainingError):
         train_line(str(tmp_path / "z"), nan_at=2, rate=0.002, checkpoints=str(state))
     other = next(path for path in state.iterdir() if path != file)
@@ -120,6 +151,9 @@ def test_in_a_bucket(bucket: str, tmp_path: Path) -> None:
         train_line(str(tmp_path / "again"), nan_at=9, checkpoints=place)
     train_line(str(tmp_path / "again"), checkpoints=place)
     train_line(str(tmp_path / "alone"))
+    assert_same(tmp_path / "alone", tmp_path / "again")
+    assert len(source.list_files()) == 1
+    train_line(str(tmp_path / "again"), checkpoints=place)
     assert_same(tmp_path / "alone", tmp_path / "again")
     assert source.list_files() == []
 

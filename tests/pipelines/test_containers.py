@@ -247,7 +247,7 @@ def test_a_container_that_ends_at_once_is_a_failure(engine: Any, project: Projec
 
 def test_settings(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
-    arguments = {"source": str(tmp_path), "cameras": "orbit", "views": 3, "accelerators": 0}
+    arguments = {"source": str(tmp_path), "cameras": "orbit", "views": 3, "accelerators": "0"}
     settings = containers.run_settings(engine, tmp_path, "run", tmp_path / "events", arguments, "")
     assert settings["network_mode"] == "host"
     assert settings["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8333"
@@ -260,3 +260,19 @@ def test_settings(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     with pytest.raises(RunError, match="--out /a:b: expected a folder without a colon"):
         containers.run_settings(engine, Path("/a:b"), "run", tmp_path, {}, "")
     assert containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "bridge")["network"] == "bridge"
+
+
+class EngineWithGpus:
+    """What the settings ask an engine that knows NVIDIA's runtime."""
+
+    def info(self) -> dict[str, Any]:
+        return {"Runtimes": {"nvidia": {}}}
+
+
+def test_gpus_where_accelerators_are_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:8333")
+    engine: Any = EngineWithGpus()
+    for count, asked in {"0": False, "1": True, "4": True}.items():
+        settings = containers.run_settings(engine, tmp_path, "run", tmp_path, {"accelerators": count}, "")
+        assert ("device_requests" in settings) == asked
+    assert "device_requests" not in containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "")

@@ -27,7 +27,7 @@ from pipelines.resources import RESOURCES, SECRET, SECRET_KEYS, SETTINGS, SETTIN
 from shapeyard.errors import ParameterError
 
 TRAINING = {stage for stage in STACK_OF_STAGE if stage.startswith("train_")}
-USES_BUCKET = {"plan", "fetch", "train_depth", "train_recgan"}
+USES_BUCKET = {"plan", "fetch", *TRAINING}
 QUANTITY = re.compile(r"\d+m?|\d+[MG]i")
 
 
@@ -121,7 +121,15 @@ def test_accelerators_on_training_stages_and_on_no_other(name: str) -> None:
         assert tolerated == ({"nvidia.com/gpu", "amd.com/gpu"} if stage in TRAINING else set())
         if accelerator:
             assert "accelerator_type" in accelerator["resourceType"]
-            assert "accelerators" in accelerator["resourceCount"]
+            assert type_of_value(ir, stage, accelerator["resourceCount"]) == ("accelerators", "STRING")
+
+
+def type_of_value(ir: IR, stage: str, value: str) -> tuple[str, str]:
+    """The pipeline's parameter that a placeholder in a stage's container stands for, and its type."""
+    reference = re.fullmatch(r"\{\{\$\.inputs\.parameters\['(.+)'\]\}\}", value)
+    assert reference
+    name = calls(ir)[stage]["inputs"]["parameters"][reference[1]]["componentInputParameter"]
+    return name, parameters_of(ir)[name]
 
 
 def test_every_stage_has_its_resources() -> None:
@@ -203,9 +211,10 @@ def test_training_on_chosen_nodes(name: str) -> None:
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_plan_is_never_cached(name: str) -> None:
-    tasks = compile_pipeline(name)[0]["root"]["dag"]["tasks"]
+    tasks = calls(compile_pipeline(name))
     assert not tasks["plan"]["cachingOptions"].get("enableCache")
-    assert all(spec["cachingOptions"].get("enableCache") for task, spec in tasks.items() if task in TRAINING)
+    trainings = [task for stage, task in tasks.items() if stage in TRAINING]
+    assert trainings and all(task["cachingOptions"].get("enableCache") for task in trainings)
 
 
 def test_images() -> None:
@@ -237,6 +246,12 @@ def test_parameters_are_parsed() -> None:
         parse_parameters(ir, {"views": "x"})
     with pytest.raises(ParameterError, match="--param nonsense: expected one of"):
         parse_parameters(ir, {"nonsense": "1"})
+    assert parse_parameters(ir, {"accelerators": "4"}) == {"accelerators": "4"}
+    for text in ("one", "-1", "1.5", "", "01", "½", '"1"'):
+        with pytest.raises(
+            ParameterError, match=r"^--param accelerators: expected a whole number of 0 or more, got .*$"
+        ):
+            parse_parameters(ir, {"accelerators": text})
     with pytest.raises(ParameterError, match="pipeline: expected one of"):
         compile_pipeline("nonsense")
     with pytest.raises(ParameterError, match="preset: expected one of"):

@@ -15,6 +15,7 @@ import pytest
 from project import STAGES, Finished, Project, wait_for_stage
 
 from pipelines.processes import end_leftovers
+from shapeyard.contracts.model import check_model
 from shapeyard.sources.copying import copy_to_bucket
 from shapeyard.sources.s3 import S3Source
 
@@ -55,6 +56,28 @@ def test_a_second_run_is_answered_by_the_cache(first: Finished, project: Project
     assert second.status == 0, second.said
     assert second.rerun() == set()
     assert second.metrics() == first.metrics()
+
+
+@pytest.mark.slow
+def test_a_folder_that_was_moved_is_answered_by_its_cache(first: Finished, project: Project) -> None:
+    assert first.page is not None
+    runs = project.out
+    elsewhere = project.code / "below" / "elsewhere"
+    elsewhere.parent.mkdir()
+    project.out = runs.rename(elsewhere)
+    project.options = ("--out", str(elsewhere))
+    try:
+        moved = project.run()
+        assert moved.status == 0, moved.said
+        assert moved.rerun() == set()
+        earlier = elsewhere / first.page.parent.name
+        for name in ("depth_model", "recgan_model", "classifier", "evaluation"):
+            check_model(earlier / name)
+            assert (earlier / name).resolve().is_relative_to(elsewhere)
+        assert str(runs) not in (earlier / "outputs.json").read_text()
+    finally:
+        project.out = elsewhere.rename(runs)
+        project.options = ()
 
 
 @pytest.mark.slow

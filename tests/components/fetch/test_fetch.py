@@ -1,6 +1,12 @@
+import os
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
@@ -9,10 +15,12 @@ import trimesh
 from components.fetch.fetch import fetch_shard
 from components.plan.plan import plan_shards
 from shapeyard.contracts.dataset import Dataset
-from shapeyard.errors import ParameterError, SourceError, TooManySkippedError
+from shapeyard.errors import FormatError, ParameterError, SourceError, TooManySkippedError
 from shapeyard.geometry.frames import transform
 from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.s3 import S3Source
 from shapeyard.sources.selection import Selection
+from shapeyard.sources.source import open_source
 
 
 def fetch(source: str, output: Path, max_skipped: float = 0.9, max_megabytes: int = 1, **selection: object) -> Dataset:
@@ -142,3 +150,146 @@ def test_real_models(realdata: Path, tmp_path: Path) -> None:
     data = fetch(str(realdata / "shapenet_v2"), tmp_path / "a", max_megabytes=100, max_per_class=1)
     assert len(data.samples) + len(data.skipped) == len(list((realdata / "shapenet_v2").iterdir()))
     assert not data.skipped or all("triangles" in s.reason for s in data.skipped)
+
+
+def page(keys: dict[str, bytes]) -> bytes:
+    """S3's ListObjectsV2 as XML."""
+    items = "".join(
+        f"<Contents><Key>{quote(key)}</Key><Size>{len(content)}</Size><ETag>x-1</ETag></Contents>"
+        for key, content in keys.items()
+    )
+    return f"<ListBucketResult><EncodingType>url</EncodingType>{items}</ListBucketResult>".encode()
+
+
+@contextmanager
+def plain_store(keys: dict[str, bytes]) -> Iterator[str]:
+    """The endpoint of a store with these objects, which takes any key as it is: SeaweedFS tidies them."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            content = page(keys) if "list-type=2" in query else keys[unquote(path).removeprefix("/any/")]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET  # noqa: N815 the name that http.server looks for
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+CUBE = trimesh.creation.box((1, 2, 4)).export(file_type="stl")
+TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 1\nf 1 2 3\n"
+LONG = "n" * 252 + ".stl"
+
+
+@pytest.mark.parametrize(
+    ("key", "layout"),
+    [
+        ("cups/thing1//etc/x.stl", "things"),
+        ("cups/thing1//etc/x.stl", "classes"),
+        ("../../x.stl", "classes"),
+        ("cups/../../x.stl", "things"),
+        ("/x.stl", "classes"),
+        ("cups/..stl", "things"),
+        ("cups/a\nb.stl", "classes"),
+        ("03001627/../models/model_normalized.obj", "shapenet"),
+        ("cup/train/a\u2029.off", "modelnet"),
+        ("cups/a\\..\\b.stl", "classes"),
+        ("cups/C:/b.stl", "classes"),
+        ("cups/a\u2028b.stl", "classes"),
+        ("cups/a\u0085b.stl", "things"),
+        (f"cups/{LONG}", "classes"),
+        ("../x/rendering/rendering_metadata.txt", "r2n2"),
+    ],
+)
+def test_a_key_that_is_no_path_costs_its_object_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, key: str, layout: str
+) -> None:
+    good = {
+        "r2n2": "03001627/a/rendering/rendering_metadata.txt", "shapenet": "03001627/a/models/model_normalized.obj",
+        "modelnet": "cup/train/a.off",
+    }.get(layout, "cups/good.stl")  # fmt: skip
+    content = {".stl": CUBE, ".obj": TRIANGLE.encode(), ".off": b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 1\n3 0 1 2\n"}
+    scratch = tmp_path / "deep" / "scratch"
+    scratch.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    with plain_store({name: content.get(name[-4:], b"") for name in (good, key)}) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        data = fetch("s3://any", tmp_path / "out", layout=layout)
+    assert len(data.samples) == 1
+    (skipped,) = data.skipped
+    assert "expected a name of a file inside its folder, got" in skipped.reason
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != tmp_path / "out"]
+    assert not Path("/etc/x.stl").exists()
+    assert not Path("/x.stl").exists()
+
+
+def test_the_longest_name_that_a_file_can_have_is_brought_from_a_bucket(bucket: str, tmp_path: Path) -> None:
+    name = "é" * 125 + "n.stl"
+    (tmp_path / "in" / "cups").mkdir(parents=True)
+    (tmp_path / "in" / "cups" / name).write_bytes(CUBE)
+    copy_to_bucket(str(tmp_path / "in"), bucket, lambda done, total: None)
+    assert fetch(bucket, tmp_path / "out").samples[0].id == f"cups/{name.removesuffix('.stl')}"
+
+
+def test_a_file_that_is_a_folder_as_well(bucket: str, tmp_path: Path) -> None:
+    target = S3Source(bucket)
+    target.ensure_bucket()
+    both = f"mtllib m\nmtllib m/x.mtl\n{TRIANGLE}"
+    for name, content in {"a/one.obj": both, "a/m": "", "a/m/x.mtl": "", "a/two.obj": TRIANGLE}.items():
+        (tmp_path / "file").write_text(content)
+        target.upload(tmp_path / "file", name)
+    data = fetch(bucket, tmp_path / "out")
+    assert [sample.id for sample in data.samples] == ["a/two"]
+    assert "expected a name that is not a folder's as well" in data.skipped[0].reason
+
+
+def test_links_out_of_a_source_folder_are_not_followed(folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.stl"
+    secret.write_bytes(CUBE)
+    (folder / "box" / "link.stl").symlink_to(secret)
+    (folder / "box" / "inner.stl").symlink_to("b0.stl")
+    (folder / "box" / "away").symlink_to(tmp_path)
+    square = "mtllib {0}.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 1\nusemtl m\nf 1 2 3\n"
+    for name in ("linked", "pipe"):
+        (folder / "box" / f"{name}.obj").write_text(square.format(name))
+        (folder / "box" / f"{name}.mtl").write_text(f"newmtl m\nmap_Kd {name}.png\n")
+    (folder / "box" / "linked.png").symlink_to(secret)
+    os.mkfifo(folder / "box" / "pipe.png")
+    data = fetch(str(folder), tmp_path / "out")
+    reasons = {skipped.id: skipped.reason for skipped in data.skipped}
+    assert set(reasons) == {"box/link", "box/linked"}
+    for reason in reasons.values():
+        assert "expected a file of the source, got a symbolic link that leads out of it" in reason
+    assert {"box/inner", "box/pipe"} <= {sample.id for sample in data.samples}
+    data.extract("box/pipe", tmp_path / "x")
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"pipe.obj", "pipe.mtl"}
+
+
+def test_a_pipe_that_took_a_files_place_is_not_waited_for(folder: Path, tmp_path: Path) -> None:
+    source = open_source(str(folder))
+    file = source.list_files()[0]
+    (folder / file.key).unlink()
+    os.mkfifo(folder / file.key)
+    with pytest.raises(FormatError, match="expected a regular file"):
+        source.download(file, tmp_path / "x")
+
+
+def test_a_file_name_that_is_not_utf8_costs_its_object_alone(folder: Path, tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(folder / "box") + b"/caf\xe9.stl")).write_bytes(CUBE)
+    data = fetch(str(folder), tmp_path / "out")
+    assert len(data.samples) == 4
+    assert [(s.id, "not UTF-8" in s.reason) for s in data.skipped] == [("box/caf\\udce9", True)]

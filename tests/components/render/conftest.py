@@ -17,6 +17,7 @@ from shapeyard.contracts.dataset import Dataset
 @pytest.fixture
 def draw(tmp_path: Path) -> Callable[..., Dataset]:
     """Render objects given as {id: (main file, files, canonical_from_file)}; the parameters are the stage's."""
+    import bpy  # noqa: F401 once for all tests, not in a process for each; here, since not all who collect run them
 
     def draw(
         objects: dict[str, tuple[str, Files, NDArray[np.float64]]], folder: str = "renders", **parameters: object

@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import re
+import shutil
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,19 @@ def page(artifacts: RunArtifacts, tmp_path_factory: pytest.TempPathFactory) -> P
     file = tmp_path_factory.mktemp("page") / "page"
     write_report(artifacts, file, title="Chairs & <img src=x onerror=alert(1)>")
     return file
+
+
+def test_it_says_that_the_reconstructor_had_no_critic(artifacts: RunArtifacts, tmp_path: Path) -> None:
+    models = {}
+    for name, parameters in {"without": 0, "with": 1000}.items():
+        models[name] = shutil.copytree(artifacts.recgan_model, tmp_path / name)
+        file = models[name] / "metrics.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"critic_parameters": parameters}))
+    for name, model in models.items():
+        write_report(replace(artifacts, recgan_model=model), tmp_path / "page")
+        text = (tmp_path / "page").read_text()
+        assert text.count("3D-RecGAN++") == 2
+        assert text.count("3D-RecGAN++ (without its critic)") == (2 if name == "without" else 0)
 
 
 def test_one_file_of_modest_size(page: Path) -> None:

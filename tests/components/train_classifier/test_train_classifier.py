@@ -24,6 +24,7 @@ from components.train_classifier.train import train_classifier
 from shapeyard.contracts.dataset import Dataset, Sample, read_info
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError, ParameterError
+from shapeyard.sources.s3 import S3Source
 
 QUICK: dict[str, Any] = {"epochs": 4, "batch_size": 16, "workers": 1}
 ARTIFACTS = {"model": dsl.Model, "predictions": dsl.Dataset, "metrics": dsl.Metrics}
@@ -256,7 +257,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path: Path) -> 
     train, val = (read_examples(data, data.of_split(split), data.classes, 32) for split in ("train", "val"))
     settings = Settings(4, 4, 1e-3, 0.01, 0.1, 0.5, 0.5, True, Changes(shift=2, turned=True))
 
-    def trained(checkpoint: Path | None, stop_after: int = 9) -> list[NDArray[np.float32]]:
+    def trained(checkpoints: str, stop_after: int = 9) -> list[NDArray[np.float32]]:
         def say(epoch: int, note: str) -> None:
             if epoch == stop_after:
                 raise KeyboardInterrupt
@@ -264,23 +265,41 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path: Path) -> 
         keras.utils.set_random_seed(3)
         tf.config.experimental.enable_op_determinism()
         network = build_network("shapeyard", grid_of(32), 2)
-        fit(network, train, val, settings, 3, checkpoint, say)
+        fit(network, train, val, settings, 3, checkpoints, say)
         return list(network.get_weights())
 
-    at_once = trained(None)
-    checkpoint = tmp_path / "state" / "member.npz"
+    at_once, state = trained(""), tmp_path / "state"
     with pytest.raises(KeyboardInterrupt):
-        trained(checkpoint, stop_after=2)
-    assert checkpoint.is_file()
-    with pytest.raises(DatasetError, match=r"one of other samples or settings"):
-        fit(build_network("shapeyard", grid_of(32), 2), val, train, settings, 3, checkpoint)
-    again = trained(checkpoint)
-    assert not checkpoint.exists()
-    for one, other in zip(at_once, again, strict=True):
-        np.testing.assert_array_equal(one, other)
-    checkpoint.write_bytes(b"cut off")
-    with pytest.raises(DatasetError, match=r"member.npz: not readable as a checkpoint"):
-        trained(checkpoint)
+        trained(str(state), stop_after=2)
+    (file,) = state.iterdir()
+    fit(build_network("shapeyard", grid_of(32), 2), val, train, settings, 3, str(state))
+    (other,) = [path for path in state.iterdir() if path != file]
+    again = trained(str(state))
+    for one, same in zip(at_once, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    other.replace(file)
+    with pytest.raises(DatasetError, match=rf"{file}: expected .* got one of other samples or settings"):
+        trained(str(state))
+    file.write_bytes(b"cut off")
+    with pytest.raises(DatasetError, match=rf"{file}: not readable as a checkpoint"):
+        trained(str(state))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_checkpoints_stay_until_the_same_training_succeeds_again(tmp_path: Path, bucket: str, members: int) -> None:
+    voxels = write_solids(tmp_path / "voxels", {"ball": 10, "box": 10})
+    S3Source(bucket).ensure_bucket()
+    place = S3Source(f"{bucket}/members-{members}")
+    settings = {**QUICK, "epochs": 2, "members": members, "checkpoints": place.uri, "seed": 1}
+    first = train_classifier([voxels], tmp_path / "first", tmp_path / "p", **settings)
+    assert len(place.list_files()) == members
+    other = train_classifier([voxels], tmp_path / "other", tmp_path / "p", **{**settings, "padding": 1})
+    assert other["val_loss"] != first["val_loss"] and len(place.list_files()) == 2 * members
+    second = train_classifier([voxels], tmp_path / "second", tmp_path / "p", **settings)
+    assert first == second and len(place.list_files()) == members
+    one, same = (keras.saving.load_model(tmp_path / name / "model.keras") for name in ("first", "second"))
+    for value, expected in zip(same.get_weights(), one.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
 def test_turned_grids_are_all_eight_ways() -> None:

@@ -62,6 +62,7 @@ def test_stage(write_shapes: Write, tmp_path: Path, adversarial: float) -> None:
     assert metrics.metadata["val_iou"] == figures["val_iou"]
     assert reconstructions.attributes == {"threshold": figures["threshold"]}
     assert ("critic_advantage" in history[0]) == bool(adversarial)
+    assert bool(figures["critic_parameters"]) == bool(adversarial)
     config = read_config(model.path)
     generator = Generator(config["input_resolution"], config["width"], config["bottleneck"])
     generator.load_state_dict(load_file(Path(model.path) / "model.safetensors"))
@@ -129,7 +130,16 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
     figures = train_recgan(**again)
     expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "again"))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
-    assert figures["val_iou"] == alone["val_iou"] and list(state.iterdir()) == []
+    assert figures["val_iou"] == alone["val_iou"] and len(list(state.iterdir())) == 1
+    made = Dataset([tmp_path / "r"], "reconstructions")
+    before = [made.read(sample.id, "probability") for sample in made.samples]
+    once_more = train_recgan(**again)
+    made, found = Dataset([tmp_path / "r"], "reconstructions"), load_file(tmp_path / "again" / "model.safetensors")
+    for sample, probability in zip(made.samples, before, strict=True):
+        np.testing.assert_array_equal(made.read(sample.id, "probability"), probability)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert {**once_more, "peak_memory_bytes": 0} == {**figures, "peak_memory_bytes": 0}
+    assert list(state.iterdir()) == []
 
 
 def test_two_ranks_learn_what_one_does(write_shapes: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +179,10 @@ def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
     }.items():
         with pytest.raises(ParameterError):
             train_recgan(*places, **{**TINY, name: value})
+    late = {**TINY, "adversarial": 0.2, "critic_start": 12}
+    said = r"^critic_start: expected fewer than the 12 steps, or adversarial 0 for a training without a critic, got 12$"
+    with pytest.raises(ParameterError, match=said):
+        train_recgan(*places, **late)
     with pytest.raises(ParameterError, match="or pairs"):
         train_recgan([], None, [], tmp_path / "m", tmp_path / "r", **TINY)
     assert not (tmp_path / "m").exists()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from shapeyard.contracts.dataset import (
     read_occupancy,
     unpack_occupancy,
 )
-from shapeyard.errors import DatasetError, TooManySkippedError
+from shapeyard.errors import DatasetError, FormatError, TooManySkippedError
 
 EYE = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
 
@@ -75,6 +76,7 @@ def test_writing_empties_what_was_there(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_is_not_emptied(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "thesis.doc").touch()
+    (tmp_path / "a" / "dataset.json").write_text("{}")
     with pytest.raises(DatasetError, match="found other files"):
         write(tmp_path / "a", "cup/a")
     with pytest.raises(DatasetError, match="expected a folder, found a file"):
@@ -165,3 +167,33 @@ def test_mesh_files(tmp_path: Path) -> None:
     assert main.read_text() == "v 0 0 0"
     assert (tmp_path / "out" / "images" / "t.png").read_bytes() == b"png"
     assert (tmp_path / "a" / "shard-000.zip").read_bytes() == (tmp_path / "b" / "shard-000.zip").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../x.obj", "/x.obj", "a//x.obj", "a\\x.obj", "a\u2028.obj", "C:x.obj", ""])
+def test_members_that_lead_elsewhere_cost_their_sample_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "m.obj").write_text("v 0 0 0")
+    with DatasetWriter(tmp_path / "a", "meshes", "fetch", {}) as writer:
+        writer.add_files(sample("cup/a"), tmp_path / "files", "m.obj")
+        writer.add_files(sample("cup/b"), tmp_path / "files", "m.obj" if name else "../m.obj")
+        if name:
+            writer._store.writestr(f"cup/b/{name}", "v 1 1 1")
+    data = Dataset([tmp_path / "a"], "meshes")
+    with pytest.raises(FormatError, match="expected a name of a file inside its folder"):
+        data.extract("cup/b", tmp_path / "deep" / "out")
+    assert data.extract("cup/a", tmp_path / "deep" / "other").read_text() == "v 0 0 0"
+    assert not [path for path in tmp_path.rglob("x.obj") if path.is_file()]
+
+
+def test_rows_with_line_breaks_of_unicode_are_one_row_each(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "a", "voxels", "x", {}) as writer:
+        writer.add(replace(sample("cup/a"), source="file:///a\u2028b\u0085c"), {"occupancy": np.zeros(8, np.uint8)})
+    assert Dataset([tmp_path / "a"], "voxels").samples[0].source == "file:///a\u2028b\u0085c"
+
+
+def test_what_is_not_utf8_is_escaped_in_what_is_skipped(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "a", "voxels", "x", {}) as writer:
+        writer.add(sample(), {"occupancy": np.zeros(8, np.uint8)})
+        writer.skip("cup/\udce9", "caf\udce9: no")
+    (skipped,) = Dataset([tmp_path / "a"], "voxels").skipped
+    assert (skipped.id, skipped.reason) == ("cup/\\udce9", "caf\\udce9: no")
