@@ -52,13 +52,17 @@ engine:
 	@$(ENGINE)
 
 .PHONY: test
-test: $(VENV)/dev  ## Lint, types, all tests
+test: $(VENV)/dev  ## Lint, types, all tests; PYTEST='-m "not slow"' leaves out whole pipelines
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/hadolint docker/*.Dockerfile \
-	  && $(BIN)/python -m pytest $(PYTEST)
+	  && $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(PYTEST)
 
 .PHONY: compile
-compile: $(VENV)/containers  ## Compile the pipelines to pipelines/compiled, and docker/compose.yaml
+compile: $(VENV)/containers  ## Compile the pipelines, and all else that is derived: typed specs, compose files, documents
 	@$(BIN)/shapeyard compile
+
+.PHONY: docs
+docs: $(VENV)/dev  ## Build the documentation as a site, in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo site/index.html
 
 .PHONY: clean
 clean:  ## Remove runs, their cache, the object store's data, and containers and networks that are left
@@ -66,7 +70,7 @@ clean:  ## Remove runs, their cache, the object store's data, and containers and
 	  docker ps --all --quiet --filter "label=shapeyard.out=$(CURDIR)/runs" | xargs --no-run-if-empty docker rm --force >/dev/null; \
 	  test ! -x $(BIN)/docker-compose || $(VENV)/lib/python3.11/site-packages/compose/docker-compose \
 	    --file docker/compose.yaml --progress quiet down --volumes --remove-orphans; fi
-	@rm -rf runs
+	@rm -rf runs site
 
 $(VENV)/python: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \

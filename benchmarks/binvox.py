@@ -1,4 +1,4 @@
-"""The binvox format: every file read and written again, how fast, and headers beside those of ShapeNet's own files.
+"""The binvox format: files read and written again, how fast, and headers compared with those of ShapeNet's own files.
 
 python benchmarks/binvox.py FOLDER      every .binvox below it; every ShapeNet model with a .solid.binvox
 """
@@ -16,9 +16,11 @@ import click
 import numpy as np
 from tables import print_figures
 
-from components.fetch.fetch import fetch_shard
-from components.plan.plan import plan_shards
-from components.voxelize.voxelize import voxelize_meshes
+from components.fetch import FetchSettings
+from components.fetch.fetch import fetch
+from components.plan.plan import plan
+from components.voxelize import VoxelizeSettings
+from components.voxelize.voxelize import voxelize
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.formats.binvox import read_binvox, write_binvox
 from shapeyard.formats.export import export_voxels
@@ -33,7 +35,7 @@ SOURCE_OF_BINVOX = ".solid.binvox"
 @click.command(help=__doc__)
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 def main(folder: Path) -> None:
-    """Print a table of figures, their promises, and whether they are kept."""
+    """Print a table of figures, their targets, and whether these are met."""
     with tempfile.TemporaryDirectory() as scratch:
         again = Path(scratch, "again.binvox")
         paths = sorted(folder.rglob("*.binvox"))
@@ -45,15 +47,15 @@ def main(folder: Path) -> None:
         for name, grid in grids_of_256().items():
             writing = fastest(partial(write_binvox, again, grid, (0, 0, 0), 1.0))
             reading = fastest(partial(read_binvox, again))
-            promise, kept = ("< 60 ms", max(writing, reading) < 60) if name != NOISE else ("-", True)
-            figures.append((f"write and read 256³, {name}", f"{writing:.0f} and {reading:.0f} ms", promise, kept))
+            target, met = ("< 60 ms", max(writing, reading) < 60) if name != NOISE else ("-", True)
+            figures.append((f"write and read 256³, {name}", f"{writing:.0f} and {reading:.0f} ms", target, met))
         shapenet = folder / "shapenet_v2" if (folder / "shapenet_v2").is_dir() else folder
         figures += shapenet_figures(shapenet, Path(scratch))
     print_figures(figures)
 
 
 def grids_of_256() -> dict[str, np.ndarray]:
-    """Grids that are kind to run lengths, and one that is not."""
+    """Grids of few runs, and one of many."""
     along = (np.arange(256) + 0.5) / 256 - 0.5
     radius = np.linalg.norm(np.stack(np.meshgrid(along, along, along, indexing="ij")), axis=0)
     return {
@@ -76,9 +78,9 @@ def fastest(call: Callable[[], Any]) -> float:
 
 def shapenet_figures(folder: Path, scratch: Path) -> list[tuple[str, str, str, bool]]:
     """The stages' own way, from the files of ShapeNet to exported .binvox, at the corner of the box."""
-    (item,) = plan_shards(Selection(str(folder), shards=1))
-    fetch_shard(item, scratch / "meshes", 64, 2_000_000, 0.0)
-    voxelize_meshes(scratch / "meshes", scratch / "voxels", resolution=128, centered=False, max_skipped=0.0)
+    (item,) = plan(Selection(str(folder), shards=1))
+    fetch(item, scratch / "meshes", FetchSettings(max_megabytes=64, max_skipped=0.0))
+    voxelize(scratch / "meshes", scratch / "voxels", VoxelizeSettings(resolution=128, centered=False, max_skipped=0.0))
     export_voxels(scratch / "voxels", scratch / "out")
     voxels = Dataset([scratch / "voxels"], "voxels")
     furthest, overlaps = 0.0, []

@@ -1,10 +1,10 @@
 """How well objects are classified, and how fast.
 
 python benchmarks/classification.py modelnet modelnet10.npz      both networks on its test part, several seeds each
-python benchmarks/classification.py stl FOLDER --others FOLDER   printed things, cross-validated; what is called unlike
-    --dealings 5                                                 again with the things dealt out to the folds otherwise
+python benchmarks/classification.py stl FOLDER --others FOLDER   printable objects, k-fold; what is out-of-distribution
+    --repetitions 5                                              repeated k-fold
 python benchmarks/classification.py speed                        feature extraction of files that it makes, a second
-python benchmarks/classification.py epoch                        xu2016: CPU seconds of an epoch, beside plain Keras
+python benchmarks/classification.py epoch                        xu2016: CPU seconds of an epoch, and of plain Keras
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import os
 import resource
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,24 +24,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from preparation import Clock, PresetSettings
 from printable import write_printable
 
-from components.describe.describe import describe_things
-from components.fetch.fetch import fetch_shard
-from components.plan.plan import plan_shards
-from components.report_classifier.measures import measure
-from components.voxelize.voxelize import voxelize_meshes
-from pipelines.ir import preset
+from components.extract_features import ExtractFeaturesSettings
+from components.extract_features.extract_features import extract_features
+from components.fetch import FetchSettings
+from components.fetch.fetch import fetch
+from components.plan.plan import plan
+from components.train_classifier import TrainClassifierSettings
+from components.voxelize import VoxelizeSettings
+from components.voxelize.voxelize import voxelize
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, read_occupancy
+from shapeyard.evaluation.classification import ClassAnswer, measure_classifier
 from shapeyard.metrics.calibration import expected_calibration_error, reliability
 from shapeyard.sources.selection import Selection
 
-TRAINING = (
-    "network", "resolution", "padding", "epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing",
-    "balance", "average", "keep_best", "shift", "stretch", "spoiled", "turned", "noise", "members", "duplicate_iou",
-    "unlike_share",
-)  # fmt: skip
 RESAMPLES = 10_000
+REPETITION = "-dealing{}"
+"""What a repetition adds to ids, whose hashes decide the folds: other letters would be other folds than those of the
+recorded figures."""
 
 
 def main() -> None:
@@ -54,9 +55,9 @@ def main() -> None:
     modelnet.set_defaults(run=run_modelnet)
     stl = commands.add_parser("stl")
     stl.add_argument("folder", type=Path)
-    stl.add_argument("--others", type=Path, help="meshes of other classes, to be called unlike")
+    stl.add_argument("--others", type=Path, help="meshes of other classes, which are out-of-distribution")
     stl.add_argument("--folds", type=int, default=5)
-    stl.add_argument("--dealings", type=int, default=1, help="ways to deal the things out to the folds")
+    stl.add_argument("--repetitions", type=int, default=1, help="of the k-fold, each with other folds")
     stl.add_argument("--presets", nargs="+", default=["points256", "small"])
     stl.set_defaults(run=run_stl)
     speed = commands.add_parser("speed")
@@ -81,12 +82,13 @@ def main() -> None:
 def run_modelnet(arguments: argparse.Namespace) -> None:
     voxels = arguments.work / "voxels"
     if not (voxels / "dataset.json").is_file():
-        voxelize_meshes(fetched(str(arguments.file), "auto", arguments.work), voxels, resolution=24)
+        voxelize(fetched(str(arguments.file), "auto", arguments.work), voxels, VoxelizeSettings(resolution=24))
     right: dict[str, list[NDArray[np.bool_]]] = {"xu2016": [], "small": []}
     for seed in range(arguments.seeds):
         for name, found in right.items():
             folder = arguments.work / f"{name}-{seed}"
-            figures, answers = trained(voxels, folder, preset("classify_voxels", name), seed, arguments.workers)
+            preset = PresetSettings("classify_voxels", name)
+            figures, answers = trained(voxels, folder, preset, seed, arguments.workers)
             found.append(np.array([answer.right for answer in answers]))
             say(name, seed, figures)
     for name, found in right.items():
@@ -100,54 +102,55 @@ def run_stl(arguments: argparse.Namespace) -> None:
     meshes = fetched(str(arguments.folder), "things", arguments.work)
     others = fetched(str(arguments.others), "classes", arguments.work / "others") if arguments.others else None
     for name in arguments.presets:
-        values = preset("classify_stl", name)
-        features = described(meshes, arguments.work / f"features-{name}", values)
-        strange = described(others, arguments.work / f"others-{name}", values) if others else None
+        preset = PresetSettings("classify_stl", name)
+        features = extracted(meshes, arguments.work / f"features-{name}", preset)
+        of_others = extracted(others, arguments.work / f"others-{name}", preset) if others else None
         measured = []
-        for dealing in range(arguments.dealings):
-            dealt = dealt_anew(features, dealing) if dealing else features
-            folder = arguments.work / (f"{name}-dealing{dealing}" if dealing else name)
-            measured.append(cross_validated(dealt, folder, values, arguments, strange))
-        if arguments.dealings > 1:
+        for repetition in range(arguments.repetitions):
+            repeated = with_other_folds(features, repetition) if repetition else features
+            folder = arguments.work / (f"{name}-repetition{repetition}" if repetition else name)
+            measured.append(cross_validated(repeated, folder, preset, arguments, of_others))
+        if arguments.repetitions > 1:
             accuracies, errors, confidences = np.transpose(measured)
-            print(f"{name}: mean accuracy over {len(measured)} dealings {accuracies.mean():.4f}, deviation "
+            print(f"{name}: mean accuracy over {len(measured)} repetitions {accuracies.mean():.4f}, deviation "
                   f"{accuracies.std(ddof=1):.4f}, mean calibration error {errors.mean():.4f}, "
                   f"mean confidence {confidences.mean():.4f}")  # fmt: skip
 
 
 def cross_validated(
-    features: Path, folder: Path, values: dict[str, Any], arguments: argparse.Namespace, strange: Path | None
+    features: Path, folder: Path, preset: PresetSettings, arguments: argparse.Namespace, of_others: Path | None
 ) -> tuple[float, float, float]:
     """The accuracy, the calibration error and the mean confidence over the test splits of all folds."""
-    answers, unlike = [], []
+    answers: list[ClassAnswer] = []
+    rejected = []
     for fold in range(arguments.folds):
         path = Path(f"{folder}-fold{fold}")
-        figures, found = trained(features, path, values, 0, arguments.workers, folds=arguments.folds, fold=fold)
+        figures, found = trained(features, path, preset, 0, arguments.workers, folds=arguments.folds, fold=fold)
         answers += found
         say(folder.name, fold, figures)
-        if strange:
-            unlike.append(share_called_unlike(path / "model", strange))
+        if of_others:
+            rejected.append(ood_rate(path / "model", of_others))
     accuracy = float(np.mean([a.right for a in answers]))
     error, confidence = calibration(folder, arguments.folds)
     print(f"{folder.name}: accuracy {accuracy:.4f} of {len(answers)}, "
           f"calibration error {error:.4f}, mean confidence {confidence:.4f}, "
-          f"called unlike {np.mean([a.unlike for a in answers]):.3f}"
-          + (f", of the others {np.mean(unlike):.3f} ({min(unlike):.3f} to {max(unlike):.3f} by fold)"
-             if unlike else ""), flush=True)  # fmt: skip
+          f"out-of-distribution {np.mean([a.ood for a in answers]):.3f}"
+          + (f", of the others {np.mean(rejected):.3f} ({min(rejected):.3f} to {max(rejected):.3f} by fold)"
+             if rejected else ""), flush=True)  # fmt: skip
     return accuracy, error, confidence
 
 
-def dealt_anew(features: Path, dealing: int) -> Path:
-    """The same things under other ids, since folds are dealt out by the hashes of ids."""
-    path = Path(f"{features}-dealing{dealing}")
+def with_other_folds(features: Path, repetition: int) -> Path:
+    """The same objects under other ids, since the hashes of ids decide the folds."""
+    path = Path(f"{features}-repetition{repetition}")
     if (path / "dataset.json").is_file():
         return path
     data = Dataset([features], "features")
     arrays = ("occupancy", *data.attributes["arrays"])
-    with DatasetWriter(path, "features", "benchmark", {"dealing": dealing}, attributes=data.attributes) as writer:
+    with DatasetWriter(path, "features", "benchmark", {"repetition": repetition}, attributes=data.attributes) as writer:
         for sample in data.samples:
             values = {name: data.read(sample.id, name) for name in arrays}
-            writer.add(replace(sample, id=f"{sample.id}-dealing{dealing}"), values, sample.attributes)
+            writer.add(replace(sample, id=sample.id + REPETITION.format(repetition)), values, sample.attributes)
     return path
 
 
@@ -164,7 +167,8 @@ def run_speed(arguments: argparse.Namespace) -> None:
     if arguments.prepare:
         return
     started, cpu = time.perf_counter(), sum(os.times()[:4])
-    features = described(meshes, arguments.work / "described", preset("classify_stl", "small"), arguments.workers)
+    preset = PresetSettings("classify_stl", "small")
+    features = extracted(meshes, arguments.work / "features", preset, arguments.workers)
     seconds, cpu = time.perf_counter() - started, sum(os.times()[:4]) - cpu
     found = Dataset([features], "features")
     own, others = (resource.getrusage(who).ru_maxrss / 1e3 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -177,12 +181,13 @@ def run_speed(arguments: argparse.Namespace) -> None:
 
 def run_epoch(arguments: argparse.Namespace) -> None:
     """The same network on the same grids, in batches of 256: `fit` of Keras alone, and the training of the stage."""
-    from components.train_classifier.augmentation import Changes
     from components.train_classifier.examples import Examples
-    from components.train_classifier.fitting import Settings, fit
-    from components.train_classifier.model import build_network
-    from components.train_classifier.train import cores, keras, make_repeatable
+    from components.train_classifier.fitting import fit
+    from components.train_classifier.train_classifier import make_repeatable
     from shapeyard.contracts.dataset import Sample
+    from shapeyard.cpu import cores
+    from shapeyard.networks.backend import keras
+    from shapeyard.networks.classifiers import build_network
 
     make_repeatable(0, cores(arguments.workers))
     rng = np.random.default_rng(0)
@@ -195,51 +200,60 @@ def run_epoch(arguments: argparse.Namespace) -> None:
         network = build_network("xu2016", shapes, 10)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
-        network.fit(grids[..., None].astype(np.float32), labels, batch_size=256, epochs=epochs, verbose=0)
+        network.fit(
+            {"occupancy": grids[..., None].astype(np.float32)}, labels, batch_size=256, epochs=epochs, verbose=0
+        )
 
     def ours(shift: int, epochs: int) -> None:
-        settings = Settings(epochs, 256, 1e-3, 0.0, 0.0, 0.0, 0.0, True, Changes(shift=shift))
+        settings = TrainClassifierSettings(
+            network="xu2016", resolution=30, epochs=epochs, batch_size=256, label_smoothing=0.0, shift=shift,
+            stretch=0.0, corruption_probability=0.0,
+        )  # fmt: skip
         fit(build_network("xu2016", shapes, 10), train, train.where(np.zeros(len(grids), bool)), settings, 0)
 
-    for name, run in (("plain Keras", plain), ("the stage", partial(ours, 0)), ("the stage, moved", partial(ours, 2))):
+    for name, run in (
+        ("plain Keras", plain),
+        ("the stage", partial(ours, 0)),
+        ("the stage, shifted", partial(ours, 2)),
+    ):
         seconds = []
         for epochs in (1, 4):
             started = time.process_time()
             run(epochs)
             seconds.append(time.process_time() - started)
-        print(f"{name:18} {(seconds[1] - seconds[0]) / 3:.2f} s of CPU an epoch of {len(grids)} grids", flush=True)
+        print(f"{name:19} {(seconds[1] - seconds[0]) / 3:.2f} s of CPU an epoch of {len(grids)} grids", flush=True)
 
 
 def fetched(source: str, layout: str, work: Path) -> Path:
     """The meshes of a source, in one shard."""
-    (item,) = plan_shards(Selection(source, layout=layout, shards=1))
-    fetch_shard(item, work / "meshes", 256, 2_000_000, 0.5)
+    (item,) = plan(Selection(source, layout=layout, shards=1))
+    fetch(item, work / "meshes", FetchSettings())
     return work / "meshes"
 
 
-def described(meshes: Path, features: Path, values: dict[str, Any], workers: int = 0) -> Path:
-    describe_things(
-        meshes, features, feature_set=values["feature_set"], resolution=values["resolution"], workers=workers
-    )
+def extracted(meshes: Path, features: Path, preset: PresetSettings, workers: int = 0) -> Path:
+    extract_features(meshes, features, preset.of(ExtractFeaturesSettings, workers=workers))
     return features
 
 
 def trained(
-    dataset: Path, folder: Path, values: dict[str, Any], seed: int, workers: int, **folds: int
+    dataset: Path, folder: Path, preset: PresetSettings, seed: int, workers: int, **folds: int
 ) -> tuple[dict[str, Any], Sequence[Any]]:
     """The training's and the test split's figures, and its answers; what is there already is not trained again."""
     if (folder / "figures.json").is_file():
         known = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
-        return known, measure(Dataset([folder / "predictions"], "predictions"), "test").answers
-    from components.train_classifier.train import train_classifier  # TensorFlow is not for the processes of `describe`
-
-    settings = {name: values[name] for name in TRAINING if name in values}
-    started, cpu = time.perf_counter(), time.process_time()
-    figures = train_classifier(
-        [dataset], folder / "model", folder / "predictions", seed=seed, workers=workers, **settings, **folds
+        return known, measure_classifier(Dataset([folder / "predictions"], "predictions"), "test").answers
+    from components.train_classifier.train_classifier import (
+        train_classifier,  # TensorFlow is not for the processes of `extract_features`
     )
-    figures["wall"], figures["cpu"] = time.perf_counter() - started, time.process_time() - cpu
-    measured = measure(Dataset([folder / "predictions"], "predictions"), "test")
+
+    settings = preset.of(TrainClassifierSettings, seed=seed, workers=workers, **folds)
+    clock = Clock()
+    figures: dict[str, Any] = dict(
+        train_classifier([dataset], folder / "model", folder / "predictions", settings).figures
+    )
+    figures["wall"], figures["cpu"] = clock.seconds(), clock.cpu_seconds()
+    measured = measure_classifier(Dataset([folder / "predictions"], "predictions"), "test")
     result = {**figures, **measured.figures()}
     (folder / "figures.json").write_text(json.dumps({k: v for k, v in result.items() if k != "files"}, indent=1))
     return result, measured.answers
@@ -263,14 +277,15 @@ def calibration(folder: Path, folds: int) -> tuple[float, float]:
     return expected_calibration_error(reliability(shown, np.array(labels))), float(shown.max(axis=1).mean())
 
 
-def share_called_unlike(model: Path, features: Path) -> float:
-    from components.recognize.classifier import load_classifier
+def ood_rate(model: Path, features: Path) -> float:
+    from shapeyard.inference.classifier import load_classifier
 
     classifier, data = load_classifier(model), Dataset([features], "features")
     inputs = {"occupancy": np.stack([read_occupancy(data, sample.id) for sample in data.samples])}
     for name in data.attributes["arrays"]:
         inputs[name] = np.stack([data.read(sample.id, name) for sample in data.samples])
-    return float((classifier.answer(inputs).unlikeness > classifier.unlike_above).mean())
+    assert classifier.ood_threshold is not None
+    return float((classifier.answer(inputs).ood_scores > classifier.ood_threshold).mean())
 
 
 def paired_interval(differences: NDArray[np.float64]) -> tuple[float, float]:
@@ -281,4 +296,4 @@ def paired_interval(differences: NDArray[np.float64]) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

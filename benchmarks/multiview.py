@@ -1,7 +1,7 @@
-"""How well 3D-R2N2 learns: by heart, a catalogue, real meshes.
+"""How well 3D-R2N2 learns.
 
-python benchmarks/multiview.py overfit DATA      six objects of the 3D-R2N2 data, three views each, by heart
-python benchmarks/multiview.py generalize        1,500 procedural objects, on those that nothing was learned from
+python benchmarks/multiview.py overfit DATA      overfitting sanity check: six objects of the 3D-R2N2 data, three views
+python benchmarks/multiview.py generalize        1,500 procedural objects, measured on the held-out test objects
 python benchmarks/multiview.py real DATA         real meshes, split by object
 DATA is the folder of real meshes.
 """
@@ -9,28 +9,24 @@ DATA is the folder of real meshes.
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from preparation import CORES, Clock, PresetSettings, prepare
 
-from components.fetch.fetch import fetch_shard
-from components.plan.plan import plan_shards
-from components.voxelize.voxelize import voxelize_meshes
-from pipelines.ir import preset
+from components.render import RenderSettings
+from components.train_multiview import TrainMultiviewSettings
+from components.voxelize import VoxelizeSettings
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.sources.selection import Selection
 
-TRAINING = (
-    "width", "encoder", "memory", "kernel", "decoder", "detach", "min_views", "max_views", "augment", "background",
-    "steps", "batch_size", "learning_rate", "validate_every", "seed", "workers",
+OVERFITTING = TrainMultiviewSettings(
+    crop_size=137, width=96, encoder="plain", recurrent_unit="lstm", kernel=3, decoder="plain", min_views=3,
+    max_views=3, augment=False, background="white", batch_size=6, validate_every=50,
 )  # fmt: skip
-OVERFITTING = {
-    "image_size": 137, "width": 96, "encoder": "plain", "memory": "lstm", "kernel": 3, "decoder": "plain",
-    "min_views": 3, "max_views": 3, "augment": False, "background": "white", "batch_size": 6,
-}  # fmt: skip
 
 
 @click.group(help=__doc__)
@@ -45,64 +41,63 @@ def main() -> None: ...
 @click.option("--seed", default=0)
 def overfit(data: Path, work: Path, steps: int, learning_rate: float, seed: int) -> None:
     """The reimplementation's network and experiment: the same few objects and views in every step."""
-    from components.train_multiview.reconstruct import agreement, load_network
-    from components.train_multiview.train import train_multiview
-    from components.train_multiview.views import Objects
+    from components.train_multiview.shapes_by_views import iou_by_views
+    from components.train_multiview.train_multiview import train_multiview
+    from components.train_multiview.view_sequences import ViewSequences
+    from shapeyard.inference.models import load_torch
 
-    prepare(str(data / "r2n2"), work, resolution=32)
+    prepare(Selection(str(data / "r2n2")), work, RenderSettings(), VoxelizeSettings(resolution=32))
     keep_views(work / "renders", work / "three", 3)
     clock = Clock()
-    figures = train_multiview(
-        [work / "three"], [work / "voxels"], work / "model", work / "made",
-        **OVERFITTING, steps=steps, learning_rate=learning_rate, validate_every=50, seed=seed,
-    )  # fmt: skip
-    spent = clock.read()
-    network = load_network(work / "model")
+    settings = replace(OVERFITTING, steps=steps, learning_rate=learning_rate, seed=seed)
+    figures = train_multiview([work / "three"], [work / "voxels"], work / "model", work / "made", settings).figures
+    spent = time_of(clock)
+    network: Any = load_torch(work / "model").network
     renders, voxels = Dataset([work / "three"], "renders"), Dataset([work / "voxels"], "voxels")
-    objects = Objects(renders, voxels, renders.samples, OVERFITTING["image_size"])
-    found = agreement(network, objects, [1, 2, 3], 6, half=figures["precision"] == "bfloat16")
+    objects = ViewSequences(renders, voxels, renders.samples, settings.crop_size)
+    found = iou_by_views(network, objects, [1, 2, 3], 6, half=figures["precision"] == "bfloat16")
     print(f"{len(objects)} objects, 3 views each: training IoU {found.by_views[3]:.4f} at threshold {found.threshold} "
           f"after {steps} steps; {described(figures)}, {spent}")  # fmt: skip
 
 
 @main.command()
 @click.option("--work", type=click.Path(path_type=Path), default=Path("runs/multiview/generalize"))
-@click.option("--name", default="small", help="of the preset")
+@click.option("--preset", "name", default="small", show_default=True)
 @click.option("--set", "changed", multiple=True, help="name=value in place of the preset's")
 def generalize(work: Path, name: str, changed: tuple[str, ...]) -> None:
     """The preset's catalogue and training, measured on its test objects."""
-    values = with_changes(preset("multiview", name), changed)
-    prepare(values["source"], work, resolution=values["voxel_resolution"], **rendering(values))
-    train_and_measure(work, ([work / "meshes"], [work / "renders"], [work / "voxels"]), values)
+    preset = PresetSettings("multiview", name, changed)
+    prepare(preset.of(Selection), work, preset.of(RenderSettings), preset.of(VoxelizeSettings))
+    train_and_measure(work, ([work / "meshes"], [work / "renders"], [work / "voxels"]), preset)
 
 
 @main.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--catalogue", type=click.Path(path_type=Path), help="work of generalize: its objects are learned from, too"
+    "--catalogue", type=click.Path(path_type=Path), help="work of generalize: its objects are trained on, too"
 )
 @click.option("--work", type=click.Path(path_type=Path), default=Path("runs/multiview/real"))
-@click.option("--name", default="small", help="of the preset")
+@click.option("--preset", "name", default="small", show_default=True)
 @click.option("--set", "changed", multiple=True, help="name=value in place of the preset's")
 @click.option("--only-prepare", is_flag=True)
 def real(
     data: Path, catalogue: Path | None, work: Path, name: str, changed: tuple[str, ...], only_prepare: bool
 ) -> None:
-    """Real meshes: nothing is measured on, or chosen on, but objects of theirs that nothing was learned from."""
-    values = with_changes(preset("multiview", name), changed)
+    """Real meshes: everything is measured on, and chosen on, held-out objects of theirs."""
+    preset = PresetSettings("multiview", name, changed)
     by_axis(data / "objects_obj", work)
     parts = {"y": str(work / "files-y"), "z": str(work / "files-z"), "shapenet": str(data / "shapenet_v2")}
     for part, source in parts.items():
-        up_axis = "z" if part == "z" else "auto"
-        prepare(source, work / part, resolution=values["voxel_resolution"], up_axis=up_axis, **rendering(values))
+        selection = Selection(source, up_axis="z" if part == "z" else "auto")
+        prepare(selection, work / part, preset.of(RenderSettings), preset.of(VoxelizeSettings))
     if only_prepare:
         return
     meshes, renders, voxels = ([work / part / kind for part in parts] for kind in ("meshes", "renders", "voxels"))
     also: tuple[list[Path], list[Path]] = ([], [])
     if catalogue:
-        keep_views(catalogue / "renders", work / "catalogue", values["views"])
+        keep_views(catalogue / "renders", work / "catalogue", preset.of(RenderSettings).views)
         also = [work / "catalogue"], [catalogue / "voxels"]
-    train_and_measure(work, (meshes, renders, voxels), values, also)
+    train_and_measure(work, (meshes, renders, voxels), preset, also)
 
 
 def by_axis(objects: Path, work: Path) -> None:
@@ -116,23 +111,22 @@ def by_axis(objects: Path, work: Path) -> None:
 
 
 def train_and_measure(
-    work: Path, shards: tuple[list[Path], list[Path], list[Path]], values: dict[str, Any],
+    work: Path, shards: tuple[list[Path], list[Path], list[Path]], preset: PresetSettings,
     also: tuple[list[Path], list[Path]] = ([], []),
 ) -> None:  # fmt: skip
     """Train as the preset says on meshes, renders and voxels, `also` on other renders and voxels; print the page.
 
-    What was also learned from counts for the baselines as well, in a second table.
+    What else was trained on counts for the baselines as well, in a second table.
     """
-    from components.train_multiview.train import train_multiview
+    from components.train_multiview.train_multiview import train_multiview
 
     meshes, renders, voxels = shards
     clock = Clock()
-    settings = {name: values[name] for name in TRAINING} | {"image_size": values["crop_size"]}
+    settings = preset.of(TrainMultiviewSettings, checkpoints=str(work / "checkpoints"))
     figures = train_multiview(
-        [*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", **settings,
-        checkpoints=str(work / "checkpoints"),
-    )  # fmt: skip
-    print(f"{figures['objects']} objects, {figures['steps']} steps; {described(figures)}, {clock.read()}; "
+        [*renders, *also[0]], [*voxels, *also[1]], work / "model", work / "made", settings
+    ).figures
+    print(f"{figures['objects']} objects, {figures['steps']} steps; {described(figures)}, {time_of(clock)}; "
           f"best on val after step {figures['kept_step']}", flush=True)  # fmt: skip
     show(work, meshes, renders, voxels)
     if also[0]:
@@ -141,10 +135,12 @@ def train_and_measure(
 
 
 def show(work: Path, meshes: list[Path], renders: list[Path], voxels: list[Path]) -> None:
+    from components.evaluate_multiview import EvaluateMultiviewSettings
     from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
 
     shards = meshes, renders, voxels
-    evaluate_multiview(*shards, work / "made", work / "model", work / "page.html", work / "evaluation")
+    page, evaluation = work / "page.html", work / "evaluation"
+    evaluate_multiview(*shards, work / "made", work / "model", page, evaluation, EvaluateMultiviewSettings())
     metrics = json.loads((work / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     print(f"{metrics['samples']['test']} test objects, {metrics['samples']['train']} that the baselines know")
     print(f"{'':20}" + "".join(f"{n:>8} views" for n in metrics["views"]))
@@ -168,44 +164,14 @@ def interval(found: dict[str, float]) -> str:
     return f"{found['difference']:+.3f} ({found['low']:+.3f} … {found['high']:+.3f})"
 
 
-def with_changes(values: dict[str, Any], changed: tuple[str, ...]) -> dict[str, Any]:
-    """The preset's values, some replaced by what was given as name=value."""
-    given = dict(item.split("=", 1) for item in changed)
-    return values | {name: type(values[name])(value) for name, value in given.items()}
-
-
-def rendering(values: dict[str, Any]) -> dict[str, Any]:
-    same = ("cameras", "views", "image_size", "samples", "elevation_degrees", "light", "seed")
-    return {name: values[name] for name in same} | {
-        "distance": values["camera_distance"], "background": values["render_background"],
-    }  # fmt: skip
-
-
-def described(figures: dict[str, Any]) -> str:
+def described(figures: Mapping[str, Any]) -> str:
     waited = f"waited for data {figures['waited_for_data']:.1%} of the time"
     return f"{figures['parameters'] / 1e6:.1f} M parameters, {figures['precision']}, {waited}"
 
 
-class Clock:
-    """Wall and processor seconds since it was made; on two cores the wall's are half the processor's at the least."""
-
-    def __init__(self) -> None:
-        self.wall, self.cpu = time.perf_counter(), time.process_time()
-
-    def read(self) -> str:
-        wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
-        return f"{wall:.0f} s, {cpu:.0f} s of CPU (so {cpu / 2:.0f} s on two cores of one's own)"
-
-
-def prepare(source: str, work: Path, *, resolution: int, up_axis: str = "auto", **rendering: Any) -> None:
-    """Meshes, grids and images of a source, unless they are there."""
-    from components.render.render import render_meshes
-
-    if not (work / "renders" / "dataset.json").is_file():
-        (item,) = plan_shards(Selection(source, up_axis=up_axis, shards=1))
-        fetch_shard(item, work / "meshes", 256, 2_000_000, 0.5)
-        voxelize_meshes(work / "meshes", work / "voxels", resolution=resolution)
-        render_meshes(work / "meshes", work / "renders", **rendering)
+def time_of(clock: Clock) -> str:
+    cpu = clock.cpu_seconds()
+    return f"{clock.seconds():.0f} s, {cpu:.0f} s of CPU (so {cpu / CORES:.0f} s on two cores of one's own)"
 
 
 def keep_views(renders: Path, target: Path, views: int) -> None:

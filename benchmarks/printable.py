@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.formats.polygons import STL_HEADER_BYTES, STL_RECORD
+from shapeyard.formats.stl import STL_HEADER_BYTES, STL_RECORD
 
 SPREAD = 0.3
 """The largest file is so much larger than the one asked for, the smallest so much smaller."""

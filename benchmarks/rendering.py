@@ -1,4 +1,4 @@
-"""What the stage `render` takes beside Blender's own render calls, and beside a process of its own for every model.
+"""What the stage `render` takes against Blender's own render calls, and against a process of its own for every model.
 
 python benchmarks/rendering.py [--source FOLDER] [--views 24] [--image-size 137] [--samples 1 --samples 8]
                                 [--peers 6] [--repeat 2]
@@ -23,13 +23,15 @@ from typing import Any, NamedTuple
 
 import click
 
-from components.fetch.fetch import fetch_shard
-from components.plan.plan import plan_shards
+from components.fetch import FetchSettings
+from components.fetch.fetch import fetch
+from components.plan.plan import plan
+from components.render import RenderSettings
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.sources.selection import Selection
 
-MOST_OVER_CALLS = 1.3
-LEAST_UNDER_PROCESSES = 4.0
+MAX_OVER_CALLS = 1.3
+MIN_UNDER_PROCESSES = 4.0
 
 
 @click.command()
@@ -40,15 +42,16 @@ LEAST_UNDER_PROCESSES = 4.0
 @click.option("--peers", default=6, show_default=True, help="Models that get a process of their own.")
 @click.option("--repeat", default=2, show_default=True, help="Rounds; the best of each is compared in the end.")
 def main(source: str, views: int, image_size: int, samples: tuple[int, ...], peers: int, repeat: int) -> None:
-    """Print seconds of the stage, of Blender's render calls in it, and of one process a model, with the promises."""
+    """Print seconds of the stage, of Blender's render calls in it, and of one process a model, with the targets."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        fetch_shard(plan_shards(Selection(source, shards=1))[0], folder / "meshes", 64, 2_000_000, 0.5)
+        (item,) = plan(Selection(source, shards=1))
+        fetch(item, folder / "meshes", FetchSettings(max_megabytes=64))
         meshes = Dataset([folder / "meshes"], "meshes")
         singles = write_singles(meshes, folder, peers)
         count = len(meshes.samples)
         print(f"{count} objects, {count * views} views of {image_size}²; {len(singles)} peers, scaled to {count}")
-        print(f"promised: stage at most {MOST_OVER_CALLS} × render calls, and at least {LEAST_UNDER_PROCESSES:.0f} × "
+        print(f"targets: stage at most {MAX_OVER_CALLS} × render calls, and at least {MIN_UNDER_PROCESSES:.0f} × "
               "less than one process a model\n")  # fmt: skip
         print(
             "| samples | stage | render calls | stage / calls | process a model | / stage | processor time | memory |"
@@ -66,9 +69,9 @@ def main(source: str, views: int, image_size: int, samples: tuple[int, ...], pee
                 str(number),
                 f"{best.stage:.1f} s",
                 f"{best.calls:.1f} s",
-                f"{over:.2f} {kept(over <= MOST_OVER_CALLS)}",
+                f"{over:.2f} {met(over <= MAX_OVER_CALLS)}",
                 f"{processes:.1f} s",
-                f"{under:.1f} {kept(under >= LEAST_UNDER_PROCESSES)}",
+                f"{under:.1f} {met(under >= MIN_UNDER_PROCESSES)}",
                 f"{best.processes_cpu:.1f} s / {best.cpu:.1f} s = {cpu:.1f}",
                 f"{best.megabytes} MB",
             ]
@@ -88,9 +91,9 @@ class Round(NamedTuple):
     processes_cpu: float
 
 
-def kept(promise: bool) -> str:
+def met(target: bool) -> str:
     """The word for the table."""
-    return "(kept)" if promise else "(not kept)"
+    return "(met)" if target else "(missed)"
 
 
 def write_singles(meshes: Dataset, folder: Path, count: int) -> list[Path]:
@@ -119,7 +122,7 @@ def run_stage(datasets: list[Path], renders: Path, parameters: dict[str, int]) -
     options = [text for name, value in parameters.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     start, before = time.perf_counter(), os.times()
     for dataset in datasets:
-        command = [sys.executable, "-m", "components", "render", "--meshes", str(dataset), "--renders", str(renders)]
+        command = [sys.executable, "-m", "launch", "render", "--meshes", str(dataset), "--renders", str(renders)]
         subprocess.run([*command, *options], check=True)
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
@@ -130,7 +133,7 @@ def render_calls(meshes: Path, renders: Path, parameters: dict[str, Any]) -> flo
     """Seconds in Blender's render calls, in this process: the stage forks none where Blender is loaded already."""
     import bpy
 
-    from components.render.render import render_meshes
+    from components.render.render import render
 
     calls: list[float] = []
 
@@ -144,7 +147,7 @@ def render_calls(meshes: Path, renders: Path, parameters: dict[str, Any]) -> flo
 
     bpy.app.handlers.render_init.append(begin)
     bpy.app.handlers.render_complete.append(end)
-    render_meshes(meshes, renders, **parameters)
+    render(meshes, renders, RenderSettings(**parameters))
     return sum(calls)
 
 

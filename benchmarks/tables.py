@@ -1,4 +1,4 @@
-"""Tables of figures beside what was promised."""
+"""Tables of figures and their targets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 
 def print_figures(figures: Sequence[tuple[str, str, str, bool]]) -> None:
-    """Print a row for each figure: its name, what was measured, what was promised (-: nothing), whether it is kept."""
+    """Print a row for each figure: its name, what was measured, the target (-: none), and whether that is met."""
     rows = [
-        (name, measured, promise, "-" if promise == "-" else "yes" if kept else "NO")
-        for name, measured, promise, kept in figures
+        (name, measured, target, "-" if target == "-" else "yes" if met else "NO")
+        for name, measured, target, met in figures
     ]
-    rows.insert(0, ("figure", "measured", "promise", "kept"))
+    rows.insert(0, ("figure", "measured", "target", "met"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         first, *others = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -1,7 +1,7 @@
-"""What a training step costs, beside the same network written plainly: single precision, no layout, nothing shared.
+"""What a training step costs, compared with the same network written plainly: single precision, no memory layout.
 
 python benchmarks/training_speed.py depth       the U-Net of the depth estimator, 512², all channels
-python benchmarks/training_speed.py recgan      3D-RecGAN++ at the paper's size, 64³ to 256³, with its critic
+python benchmarks/training_speed.py recgan      3D-RecGAN++ at the paper's size, 64³ to 256³, with its discriminator
 python benchmarks/training_speed.py multiview   3D-R2N2 at the reimplementation's sizes: 6 objects, 3 views of 137²
 """
 
@@ -118,7 +118,7 @@ def shells(resolution: int, batch_size: int, seed: int) -> tuple[torch.Tensor, t
 
 def plain_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterator[Step]:
     """Single precision, memory laid out as torch does by itself."""
-    from components.train_depth.model import UNet, masked_squared_error
+    from shapeyard.networks.unet import UNet, masked_squared_error
 
     torch.manual_seed(0)
     network = UNet(width)
@@ -134,10 +134,11 @@ def plain_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterat
 
 def our_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterator[Step]:
     """The stage's own network, with its layout and precision."""
-    from components.train_depth.model import UNet, masked_squared_error
-    from components.training import Training
+    from shapeyard.networks.unet import UNet, masked_squared_error
+    from shapeyard.training.loop import Training
+    from shapeyard.training.settings import StepSettings
 
-    training = Training("train_depth", steps, len(rgba), seed=0, workers=0, belongs_to={})
+    training = Training("train_depth", StepSettings(steps=steps, batch_size=len(rgba)), {})
     network = training.place(UNet(width), torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), 1e-4, fused=True)
     for _ in range(steps):
@@ -147,34 +148,34 @@ def our_depth(width: int, rgba: Tensor, surface: Tensor, steps: int) -> Iterator
         loss = masked_squared_error(estimate, surface, 2.0, 0.3)
         optimizer.zero_grad()
         loss.backward()
-        yield watch.step(training.descend(optimizer, loss))
+        yield watch.step(training.optimizer_step(optimizer, loss))
 
 
 def plain_recgan(
     resolution: int, width: int, bottleneck: int, batches: list[tuple[torch.Tensor, torch.Tensor]]
 ) -> Iterator[Step]:
-    """As one would write it down from the paper: the generator's loss, its step, then the critic's."""
-    from components.train_recgan.model import Discriminator, Generator, gradient_penalty, occupancy_loss
+    """As one would write it down from the paper: the generator's loss, its step, then the discriminator's."""
+    from shapeyard.networks.recgan import Discriminator, Generator, gradient_penalty, occupancy_loss
 
     torch.manual_seed(0)
-    generator, critic = Generator(resolution, width, bottleneck), Discriminator(resolution, width)
+    generator, discriminator = Generator(resolution, width, bottleneck), Discriminator(resolution, width)
     optimizer = torch.optim.Adam(generator.parameters(), 1e-4)
-    critic_optimizer = torch.optim.Adam(critic.parameters(), 5e-5)
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), 5e-5)
     for grids, shapes in batches:
         watch = Watch()
         view, true = grids.float(), shapes.float()
         logits = generator(view)
         entropy, made = occupancy_loss(logits, true, floor=0.01), logits.sigmoid()
         optimizer.zero_grad()
-        (0.8 * entropy - 0.2 * critic.requires_grad_(False)(view, made).mean()).backward()
+        (0.8 * entropy - 0.2 * discriminator.requires_grad_(False)(view, made).mean()).backward()
         optimizer.step()
-        critic.requires_grad_(True)
+        discriminator.requires_grad_(True)
         made = made.detach()
-        loss = critic(view, made).mean() - critic(view, true).mean()
-        loss = loss + 10 * gradient_penalty(critic, view, true, made, torch.full((len(true), 1, 1, 1), 0.5))
-        critic_optimizer.zero_grad()
+        loss = discriminator(view, made).mean() - discriminator(view, true).mean()
+        loss = loss + 10 * gradient_penalty(discriminator, view, true, made, torch.full((len(true), 1, 1, 1), 0.5))
+        discriminator_optimizer.zero_grad()
         loss.backward()
-        critic_optimizer.step()
+        discriminator_optimizer.step()
         yield watch.step(entropy.item())
 
 
@@ -182,40 +183,42 @@ def our_recgan(
     resolution: int, width: int, bottleneck: int, batches: list[tuple[torch.Tensor, torch.Tensor]]
 ) -> Iterator[Step]:
     """The stage's own step, with its layout and precision."""
-    from components.train_recgan.model import Discriminator, Generator
-    from components.train_recgan.step import Part, Weights, add_gradients
-    from components.training import Training
+    from components.train_recgan.adversarial_step import Part, Weights, add_gradients
+    from shapeyard.networks.recgan import Discriminator, Generator
+    from shapeyard.training.loop import Training
+    from shapeyard.training.settings import StepSettings
 
-    training = Training("train_recgan", len(batches), len(batches[0][0]), seed=0, workers=0, belongs_to={})
+    training = Training("train_recgan", StepSettings(steps=len(batches), batch_size=len(batches[0][0])), {})
     generator = training.place(Generator(resolution, width, bottleneck), torch.channels_last_3d)
-    critic = training.place(Discriminator(resolution, width), torch.channels_last_3d)
+    discriminator = training.place(Discriminator(resolution, width), torch.channels_last_3d)
     optimizer = torch.optim.Adam(generator.parameters(), 1e-4, fused=True)
-    critic_optimizer = torch.optim.Adam(critic.parameters(), 5e-5, fused=True)
+    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), 5e-5, fused=True)
     precision = torch.bfloat16 if training.half else torch.float32
     for grids, shapes in batches:
         watch = Watch()
         optimizer.zero_grad()
-        critic_optimizer.zero_grad()
+        discriminator_optimizer.zero_grad()
         part = Part(grids, shapes, torch.full((len(shapes), 1, 1, 1), 0.5))
-        losses = add_gradients(generator, critic, part, Weights(), precision=precision)
-        training.descend(optimizer, losses.entropy)
-        training.descend(critic_optimizer, losses.advantage)
+        losses = add_gradients(generator, discriminator, part, Weights(), precision=precision)
+        training.optimizer_step(optimizer, losses.entropy)
+        training.optimizer_step(discriminator_optimizer, losses.wasserstein_distance)
         yield watch.step(losses.entropy.item())
 
 
 def r2n2() -> torch.nn.Module:
     """The network at the sizes of the reimplementation, its weights at random."""
-    from components.train_multiview.model import R2N2
+    from shapeyard.networks.r2n2 import R2N2
 
     return R2N2(137, 96, "plain", "lstm", 3, "plain")
 
 
 def our_multiview(start: Mapping[str, Tensor], images: Tensor, shapes: Tensor, steps: int) -> Iterator[Step]:
     """The stage's own network, with its layout and precision."""
-    from components.train_multiview.model import occupancy_loss
-    from components.training import Training
+    from shapeyard.networks.r2n2 import occupancy_loss
+    from shapeyard.training.loop import Training
+    from shapeyard.training.settings import StepSettings
 
-    training = Training("train_multiview", steps, len(images), seed=0, workers=0, belongs_to={})
+    training = Training("train_multiview", StepSettings(steps=steps, batch_size=len(images)), {})
     network = training.place(r2n2())
     network.load_state_dict(start)
     optimizer = torch.optim.Adam(network.parameters(), 1e-4, fused=True)
@@ -226,7 +229,7 @@ def our_multiview(start: Mapping[str, Tensor], images: Tensor, shapes: Tensor, s
         loss = occupancy_loss(logits, shapes)
         optimizer.zero_grad()
         loss.backward()
-        yield watch.step(training.descend(optimizer, loss))
+        yield watch.step(training.optimizer_step(optimizer, loss))
 
 
 def plain_multiview(start: Mapping[str, Tensor], images: Tensor, shapes: Tensor, steps: int) -> Iterator[Step]:
@@ -257,8 +260,10 @@ def plain_r2n2(network: torch.nn.Module, images: Tensor) -> Tensor:
             x = layer(F.conv2d, x, f"encoder.convolutions.{level}", padding=3 if level == 0 else 1)
             x = F.leaky_relu(F.max_pool2d(x, 2), 0.1)
         x = F.leaky_relu(layer(F.linear, x.flatten(1), "encoder.dense"), 0.1)
-        seen = layer(F.linear, x, "memory.of_image").reshape(len(x), 3 * 128, 4, 4, 4)
-        forget, take, candidate = (seen + layer(F.conv3d, state.tanh(), "memory.of_state", padding=1)).chunk(3, dim=1)
+        seen = layer(F.linear, x, "recurrent_unit.of_image").reshape(len(x), 3 * 128, 4, 4, 4)
+        forget, take, candidate = (seen + layer(F.conv3d, state.tanh(), "recurrent_unit.of_state", padding=1)).chunk(
+            3, dim=1
+        )
         state = forget.sigmoid() * state + take.sigmoid() * candidate.tanh()
     x = state.tanh()
     for level in range(3):

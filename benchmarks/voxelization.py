@@ -1,6 +1,6 @@
 """How near voxels come to ShapeNet's and ModelNet's own files and to true volumes, how long they take, beside peers.
 
-python benchmarks/voxelization.py FOLDER [--peers 5]
+python benchmarks/voxelization.py FOLDER [--peers 5] [--record]
 
 FOLDER holds `shapenet_v2` (models with a .solid.binvox beside each) and `modelnet10` (`off/`, `modelnet10_dev.npz`);
 what is missing is left out. Milliseconds are processor time of one core, the best of three runs, so that what else
@@ -23,18 +23,32 @@ from typing import Any
 import click
 import numpy as np
 import trimesh
+from record import record_figures
 from tables import print_figures
 
 from components.voxelize.modes import MODES
 from shapeyard.formats.binvox import read_binvox
-from shapeyard.formats.mesh import Mesh, read_mesh
+from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.carving import carved_occupancy
+from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.geometry.voxelization import solid_occupancy, surface_occupancy
 
 REPEATS = 3
 OPEN3D_MS = 28.0
 """Open3D's surface voxelizer on the same 33 models at 128³, measured once where it could be installed."""
 WITHOUT_THICKNESS = "the same without thickness"
+COMMAND = "python benchmarks/voxelization.py DATA"
+RECORDED = {
+    "IoU with ShapeNet's .solid.binvox, mode solid, *": "voxels-shapenet",
+    "mode solid, 128³*": "voxels-speed-128",
+    "mode solid, 256³*": "voxels-speed-256",
+    "mode solid, 128³, against trimesh*": "voxels-trimesh",
+    "ModelNet's grids found again, mode carving-parity*": "voxels-modelnet",
+    "volumes of analytic shapes at 128³, mode solid": "voxels-volume-solid",
+    "volumes of analytic shapes at 128³, mode parity": "voxels-volume-parity",
+    "peak memory of mode solid, 256³, *.stl": "voxels-memory",
+}
+"""The figures that are written to benchmarks/results, as patterns of their names, and the files."""
 Figure = tuple[str, str, str, bool]
 
 
@@ -42,21 +56,22 @@ Figure = tuple[str, str, str, bool]
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--peers", default=5, show_default=True, help="Models that trimesh voxelizes too, at some 10 s each.")
 @click.option("--winding", is_flag=True, help="Also the winding number, at some seconds a model.")
-def main(folder: Path, peers: int, winding: bool) -> None:
-    """Print tables of figures, their promises, and whether they are kept."""
+@click.option("--record", "keep", is_flag=True, help="Write the figures to benchmarks/results, too.")
+def main(folder: Path, peers: int, winding: bool, keep: bool) -> None:
+    """Print tables of figures, their targets, and whether these are met."""
     shapenet = folder / "shapenet_v2" if (folder / "shapenet_v2").is_dir() else folder
     paths = [path for path in sorted(shapenet.rglob("*.obj")) if path.with_suffix(".solid.binvox").is_file()]
     compile_all()
     modes = [mode for mode in MODES if winding or mode != "winding"]
-    if paths:
-        agreement(paths, modes)
-        print_figures(speed(paths, peers))
-        print()
+    parts = [partial(iou_with_shapenet, paths, modes), partial(speed, paths, peers)] if paths else []
     if (folder / "modelnet10").is_dir():
-        print_figures(modelnet(folder / "modelnet10"))
+        parts.append(partial(modelnet, folder / "modelnet10"))
+    for part in (*parts, partial(volumes, modes), memory):
+        figures = part()
+        print_figures(figures)
         print()
-    volumes(modes)
-    print_figures(memory())
+        if keep:
+            record_figures(figures, RECORDED, "voxels", COMMAND)
 
 
 def compile_all() -> None:
@@ -68,7 +83,7 @@ def compile_all() -> None:
     print(f"first calls (compiling, or loading what was compiled): {time.perf_counter() - started:.2f} s\n")
 
 
-def agreement(paths: list[Path], modes: list[str]) -> None:
+def iou_with_shapenet(paths: list[Path], modes: list[str]) -> list[Figure]:
     """IoU with ShapeNet's own files, mode by mode; the first is the default."""
     overlaps: dict[str, list[float]] = {}
     for path in paths:
@@ -79,15 +94,14 @@ def agreement(paths: list[Path], modes: list[str]) -> None:
         for name, occupancy in voxelizers.items():
             grid = occupancy(vertices, faces, truth.shape[0], minimum, side)
             overlaps.setdefault(name, []).append(float((grid & truth).sum() / (grid | truth).sum()))
-    rows = []
+    figures: list[Figure] = []
     for name, values in overlaps.items():
         median, mean = float(np.median(values)), float(np.mean(values))
-        promise = "median >= 0.97, mean >= 0.94" if name == "solid" else "-"
-        kept = name != "solid" or (median >= 0.97 and mean >= 0.94)
+        target = "median >= 0.97, mean >= 0.94" if name == "solid" else "-"
+        met = name != "solid" or (median >= 0.97 and mean >= 0.94)
         measured = f"median {median:.4f}, mean {mean:.4f}, worst {min(values):.4f}"
-        rows.append((f"IoU with .solid.binvox, {len(paths)} models, {name}", measured, promise, kept))
-    print_figures(rows)
-    print()
+        figures.append((f"IoU with ShapeNet's .solid.binvox, mode {name}, {len(paths)} models", measured, target, met))
+    return figures
 
 
 def speed(paths: list[Path], peers: int) -> list[Figure]:
@@ -100,15 +114,15 @@ def speed(paths: list[Path], peers: int) -> list[Figure]:
         for resolution in (64, 128, 256):
             for name, function in (("solid", solid_occupancy), ("surface", surface_occupancy)):
                 call = partial(function, vertices, faces, resolution, minimum, side)
-                times.setdefault(f"{name} {resolution}³", []).append(measure(call))
+                times.setdefault(f"mode {name}, {resolution}³, one core", []).append(measure(call))
     medians = {name: float(np.median(values)) for name, values in times.items()}
-    limits = {"solid 128³": OPEN3D_MS, "solid 256³": 120.0}
+    limits = {"mode solid, 128³, one core": OPEN3D_MS, "mode solid, 256³, one core": 120.0}
     figures: list[Figure] = []
     for name, values in times.items():
         limit = limits.get(name)
-        promise = f"< {limit:g} ms" if limit else "-"
+        target = f"< {limit:g} ms" if limit else "-"
         text = f"median {medians[name]:.1f} ms, most {max(values):.1f} ms"
-        figures.append((name, text, promise, limit is None or medians[name] < limit))
+        figures.append((name, text, target, limit is None or medians[name] < limit))
     open3d = open3d_milliseconds(paths)
     figures.append(("peer: Open3D, surface 128³", f"{open3d:.1f} ms" if open3d else "not installed", "-", True))
     ratios = []
@@ -124,7 +138,8 @@ def speed(paths: list[Path], peers: int) -> list[Figure]:
         figures.append((name, f"{other:.0f} ms, {ratios[-1]:.0f} times as long", "-", True))
     if ratios:
         ratio = float(np.median(ratios))
-        figures.append((f"peer: trimesh, median of {len(ratios)} models", f"{ratio:.0f} times", ">= 500", ratio >= 500))
+        name = f"mode solid, 128³, against trimesh's voxelized().fill(), median of {len(ratios)} models"
+        figures.append((name, f"{ratio:.0f} times as fast", ">= 500", ratio >= 500))
     return figures
 
 
@@ -166,20 +181,20 @@ def modelnet(folder: Path) -> list[Figure]:
         high, fair = sum(iou >= 0.95 for iou in nearest), sum(iou >= 0.80 for iou in nearest)
         of_all = f"{high} of {len(nearest)} >= 0.95, {fair} >= 0.80; lowest {min(nearest):.2f}"
         recipe = name == "carving-parity"
-        promise = "6 and 9" if recipe else "-"
+        target = "6 and 9" if recipe else "-"
         figures.append(
             (
-                f"ModelNet's grids found again, {name}{' (chosen on them)' * recipe}",
+                f"ModelNet's grids found again, mode {name}{' (chosen on them)' * recipe}",
                 of_all,
-                promise,
+                target,
                 not recipe or (high >= 6 and fair >= 9),
             )
         )
     return figures
 
 
-def volumes(modes: list[str]) -> None:
-    """Errors of the volume at 128³ in percent, mode by mode; the longest side fills the grid, as the stage has it."""
+def volumes(modes: list[str]) -> list[Figure]:
+    """Errors of the volume at 128³, mode by mode; the longest side fills the grid, as the stage has it."""
     shapes = analytic_shapes()
     print(f"{'error of the volume at 128³, %':30}" + "".join(f"{mode:>17}" for mode in modes))
     worst = dict.fromkeys(modes, 0.0)
@@ -187,8 +202,8 @@ def volumes(modes: list[str]) -> None:
     for name, (mesh, volume) in shapes.items():
         vertices, faces = np.array(mesh.vertices), np.array(mesh.faces)
         random = np.random.default_rng(0)
-        turned = np.where(random.random((len(faces), 1)) < 0.5, faces, faces[:, ::-1])
-        spoiled = random.permutation(np.concatenate([turned, faces]))
+        flipped = np.where(random.random((len(faces), 1)) < 0.5, faces, faces[:, ::-1])
+        corrupted = random.permutation(np.concatenate([flipped, faces]))
         row = f"{name:30}"
         for mode in modes:
             grid = MODES[mode].occupancy(vertices, faces, 128, (-0.5, -0.5, -0.5), 1.0)
@@ -197,20 +212,25 @@ def volumes(modes: list[str]) -> None:
                 worst[mode] = max(worst[mode], abs(error))
             row += f"{error:17.2f}"
             if mode != "winding":
-                other = MODES[mode].occupancy(vertices, spoiled, 128, (-0.5, -0.5, -0.5), 1.0)
+                other = MODES[mode].occupancy(vertices, corrupted, 128, (-0.5, -0.5, -0.5), 1.0)
                 same[mode] &= bool((grid == other).all())
         print(row, flush=True)
     print(
-        f"{'as it is, faces spoiled':30}" + "".join(f"{'same' if same[mode] else 'other':>17}" for mode in modes) + "\n"
+        f"{'as it is, faces corrupted':30}"
+        + "".join(f"{'same' if same[mode] else 'other':>17}" for mode in modes)
+        + "\n"
     )
     # binvox's walls are half a voxel thicker, so `solid` can't have both its grids and the true volume.
-    print_figures(
-        [
-            (f"volumes at 128³, {mode}", f"within {worst[mode]:.2f} %", "within 1 %", worst[mode] < 1)
-            for mode in ("solid", "parity")
-            if mode in modes
-        ]
-    )
+    return [
+        (
+            f"volumes of analytic shapes at 128³, mode {mode}",
+            f"within {worst[mode]:.2f} %",
+            "within 1 %",
+            worst[mode] < 1,
+        )
+        for mode in ("solid", "parity")
+        if mode in modes
+    ]
 
 
 def analytic_shapes() -> dict[str, tuple[trimesh.Trimesh, float]]:
@@ -239,7 +259,7 @@ def memory() -> list[Figure]:
         for suffix, mode in (("stl", "solid"), ("obj", "solid"), ("obj", "carving-parity")):
             command = [sys.executable, __file__, "--peak-of", f"{folder}/torus.{suffix}", mode]
             megabytes = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            name = f"peak memory, {len(torus.faces)} triangles, .{suffix}, {mode} 256³"
+            name = f"peak memory of mode {mode}, 256³, {len(torus.faces)} triangles, .{suffix}"
             figures.append((name, f"{megabytes} MB", "< 2000 MB", megabytes < 2000))
     return figures
 

@@ -1,4 +1,3 @@
-# plan, fetch, voxelize, sample_sdf, evaluate, report
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 
@@ -12,7 +11,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp USER=shapeyard
 RUN --mount=type=bind,target=/context \
     mkdir /app \
-    && cp -r /context/shapeyard /context/components /context/pipelines /app \
+    && cp -r /context/shapeyard /context/components /context/pipelines /context/launch /app \
     && cp /context/docker/bin/* /opt/shapeyard/bin/ \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /app
 

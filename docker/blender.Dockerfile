@@ -1,4 +1,3 @@
-# render
 ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE}
 
@@ -20,7 +19,7 @@ ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp U
     NVIDIA_DRIVER_CAPABILITIES=compute,graphics,utility
 RUN --mount=type=bind,target=/context \
     mkdir /app \
-    && cp -r /context/shapeyard /context/components /context/pipelines /app \
+    && cp -r /context/shapeyard /context/components /context/pipelines /context/launch /app \
     && cp /context/docker/bin/* /opt/shapeyard/bin/ \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /app
 

@@ -15,9 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TAGS = """
 import json
-from components.images import STACK_OF_STAGE
-from pipelines.images import content_tag
-print(json.dumps({stage: [stack, content_tag(stage)] for stage, stack in STACK_OF_STAGE.items()}))
+from components import stages
+from launch.images import content_tag
+print(json.dumps({name: [stage.stack, content_tag(name)] for name, stage in stages().items()}))
 """
 
 

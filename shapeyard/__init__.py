@@ -1,3 +1,3 @@
 """Shapeyard: what all stages share — contracts, formats, geometry, metrics, sources."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -28,7 +28,7 @@ R = TypeVar("R")
 _context = multiprocessing.get_context("fork")
 
 
-def results_in_order(
+def ordered_process_map(
     start: Callable[[], Callable[[T], R]], items: Sequence[T], processes: int, ahead: int = 0
 ) -> Iterator[R | MeshError]:
     """What the work gives for each item, in their order.

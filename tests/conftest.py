@@ -10,11 +10,19 @@ from uuid import uuid4
 
 import pytest
 
-from components.images import STACK_OF_STAGE
-from pipelines import containers
-from pipelines.images import local_image
-from pipelines.object_store import object_store
+from components import stages
+from launch import containers
+from launch.images import local_image
+from launch.object_store import object_store
 from shapeyard.errors import RunError
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one process has to run, where several do: a file's tests, and all that share the store or the engine."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        shared = next((name for name in ("engine", "running_store") if name in fixtures), None)
+        item.add_marker(pytest.mark.xdist_group(shared or str(item.path)))
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +60,7 @@ def engine() -> Any:
     """The container engine, with the images of this code; skips without them, unless the caller says they are there."""
     try:
         client = containers.engine()
-        containers.check_images(client, {stage: local_image(stage) for stage in STACK_OF_STAGE})
+        containers.check_images(client, {stage: local_image(stage) for stage in stages()})
     except RunError as error:
         if os.environ.get("SHAPEYARD_IMAGES"):
             pytest.fail(str(error))

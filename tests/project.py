@@ -11,10 +11,10 @@ from typing import Any
 
 from working_copy import outside_make, working_copy
 
+from launch.parameters import load_pipeline
 from shapeyard.contracts.progress import EVENTS_VARIABLE
 
-STAGES = ["plan", "fetch", "render", "voxelize", "train_depth", "train_recgan", "train_classifier", "recognize",
-          "evaluate", "report"]  # fmt: skip
+STAGES = list(load_pipeline("reconstruct").prefixes)
 
 
 class Project:
@@ -28,7 +28,7 @@ class Project:
 
     def command(self, *params: str) -> list[str]:
         given = [f"source={self.source}", *params]
-        return [sys.executable, "-m", "pipelines.cli", "run", "reconstruct", "--preset", "tiny", *self.options,
+        return [sys.executable, "-m", "launch.cli", "run", "reconstruct", "--preset", "tiny", *self.options,
                 *(word for text in given for word in ("--param", text))]  # fmt: skip
 
     def run(self, *params: str, **settings: Any) -> Finished:

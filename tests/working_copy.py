@@ -12,12 +12,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def working_copy(folder: Path) -> Path:
-    """The tracked files, with a `.venv` that has everything already."""
+    """All files that git does not ignore, with a `.venv` that has everything already."""
     code = folder / "code"
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    for name in filter(None, listed):
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name in listed:
         if (ROOT / name).is_file():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, code / name)

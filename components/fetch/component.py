@@ -1,11 +1,9 @@
-"""The typed spec of `fetch`."""
+"""The typed spec of `fetch`, derived from the package by `shapeyard compile`: do not edit."""
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("fetch"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/fetch:0.2.0", install_kfp_package=False)
 def fetch(
     shard: dict,  # type: ignore[type-arg]
     meshes: dsl.Output[dsl.Dataset],
@@ -19,11 +17,17 @@ def fetch(
         shard: An item of plan.
         meshes: Dataset of kind meshes.
         max_megabytes: Files above this are skipped.
-        max_triangles: Meshes above this are skipped.
-        max_skipped: The share of skipped samples above which the stage fails, 0 to 1.
+        max_triangles: Triangles of an object above which it is skipped.
+        max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
     """
-    from components.fetch.fetch import fetch_shard
+    from components.fetch import FetchSettings
+    from components.fetch.fetch import fetch as work
     from shapeyard.contracts.progress import stage
 
     with stage("fetch"):
-        fetch_shard(shard, meshes.path, max_megabytes, max_triangles, max_skipped)
+        settings = FetchSettings(
+            max_megabytes=max_megabytes,
+            max_triangles=max_triangles,
+            max_skipped=max_skipped,
+        )
+        work(shard, meshes.path, settings)

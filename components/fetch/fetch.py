@@ -11,16 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
+from components.fetch import FetchSettings
 from shapeyard.contracts.dataset import DatasetWriter, Sample
 from shapeyard.contracts.progress import track
-from shapeyard.errors import FormatError, MeshError, SourceError, require
+from shapeyard.errors import FormatError, MeshError, SourceError
 from shapeyard.formats.references import referenced_files
 from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
-from shapeyard.in_order import in_order
 from shapeyard.local_paths import local_path
-from shapeyard.sources.selection import SelectedObject, Selection, fingerprint, objects_of_shard, select_objects
-from shapeyard.sources.source import Source, SourceFile, open_source
+from shapeyard.ordered_map import bounded_ordered_map
+from shapeyard.sources.schemes import open_source
+from shapeyard.sources.selection import Selection
+from shapeyard.sources.source import Source, SourceFile
+from shapeyard.sources.splits import SelectedObject, fingerprint, objects_of_shard, select_objects
 
 DOWNLOADS = 8
 """Side by side; a bucket answers in milliseconds and most of them is waiting."""
@@ -32,29 +35,24 @@ class _Limits:
     triangles: int
 
 
-def fetch_shard(
-    shard: Mapping[str, str], output: str | Path, max_megabytes: int, max_triangles: int, max_skipped: float
-) -> None:
-    """Write the meshes of a shard as a dataset.
+def fetch(shard: Mapping[str, str], meshes: str | Path, settings: FetchSettings) -> None:
+    """Write the meshes of a shard as a dataset of kind meshes.
 
     Raises:
         SourceError: if the source cannot be read, or is not any more what `plan` saw.
         TooManySkippedError: if more than `max_skipped` of the objects cannot be used.
     """
-    require(max_megabytes > 0, f"max_megabytes: expected more than 0, got {max_megabytes}")
-    require(max_triangles > 0, f"max_triangles: expected more than 0, got {max_triangles}")
-    require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
-    limits = _Limits(max_megabytes * 1_000_000, max_triangles)
+    limits = _Limits(settings.max_megabytes * 1_000_000, settings.max_triangles)
     selection = Selection.of_item(shard)
     source = open_source(selection.source)
     files = {file.key: file for file in source.list_files()}
     objects = objects_of_shard(select_objects(selection, list(files.values())), int(shard["shard"]), selection.shards)
     if fingerprint(objects) != shard["fingerprint"]:
         raise SourceError(f"{selection.source}: changed since it was planned; run again")
-    parameters = {"shard": dict(shard), "max_megabytes": max_megabytes, "max_triangles": max_triangles}
+    parameters = {"shard": dict(shard), **settings.hyperparameters()}
     with (
         tempfile.TemporaryDirectory(prefix="shapeyard-fetch-") as scratch,
-        DatasetWriter(output, "meshes", "fetch", parameters, max_skipped=max_skipped) as writer,
+        DatasetWriter(meshes, "meshes", "fetch", parameters, max_skipped=settings.max_skipped) as writer,
         ThreadPoolExecutor(DOWNLOADS) as pool,
     ):
         folders = [Path(scratch) / str(number) for number in range(len(objects))]
@@ -65,7 +63,7 @@ def fetch_shard(
             except FormatError as error:
                 return error
 
-        brought = in_order(pool, bring, range(len(objects)), 2 * DOWNLOADS)
+        brought = bounded_ordered_map(pool, bring, range(len(objects)), 2 * DOWNLOADS)
         for item, folder, main in track(zip(objects, folders, brought, strict=True), len(objects), "objects"):
             try:
                 if isinstance(main, Exception):

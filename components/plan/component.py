@@ -1,13 +1,11 @@
-"""The typed spec of `plan`."""
+"""The typed spec of `plan`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotation
+from typing import List  # noqa: UP035 - kfp reads the annotations
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("plan"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/plan:0.2.0", install_kfp_package=False)
 def plan(
     source: str,
     layout: str = "auto",
@@ -19,7 +17,8 @@ def plan(
     """List a source, give every object its id and its split, and cut the list into shards.
 
     Args:
-        source: s3://bucket/prefix, a folder, an .npz of voxel grids, or procedural://?objects=480&seed=0.
+        source: s3://bucket/prefix, a folder, an .npz of voxel grids, or
+            procedural://?objects=480&seed=0&classes=chair,lamp.
         layout: auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32), classes (one folder a class) or
             things (the same, of STL folders and ZIPs).
         classes: The classes to take, with commas between; empty for all.
@@ -27,9 +26,17 @@ def plan(
         up_axis: The axis that points up in the files: auto, y or z.
         shards: Shards to cut the list into, 1 to 64; empty ones are left out.
     """
-    from components.plan.plan import plan_shards
+    from components.plan.plan import plan as work
     from shapeyard.contracts.progress import stage
     from shapeyard.sources.selection import Selection
 
     with stage("plan"):
-        return plan_shards(Selection(source, layout, classes, max_per_class, up_axis, shards))
+        settings = Selection(
+            source=source,
+            layout=layout,
+            classes=classes,
+            max_per_class=max_per_class,
+            up_axis=up_axis,
+            shards=shards,
+        )
+        return work(settings)

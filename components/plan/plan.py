@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from shapeyard.contracts.progress import report
-from shapeyard.sources.selection import Selection, objects_of_shard, select_objects
-from shapeyard.sources.source import open_source
+from shapeyard.sources.schemes import open_source
+from shapeyard.sources.selection import Selection
+from shapeyard.sources.splits import fingerprint, objects_of_shard, select_objects
 
 
-def plan_shards(selection: Selection) -> list[dict[str, str]]:
+def plan(selection: Selection) -> list[dict[str, str]]:
     """The items of all shards that are not empty; each says what to list again and its fingerprint.
 
     Raises:
@@ -17,7 +18,7 @@ def plan_shards(selection: Selection) -> list[dict[str, str]]:
     """
     objects = select_objects(selection, open_source(selection.source).list_files())
     shards = [(shard, objects_of_shard(objects, shard, selection.shards)) for shard in range(selection.shards)]
-    items = [selection.item(shard, members) for shard, members in shards if members]
+    items = [selection.item(shard, len(members), fingerprint(members)) for shard, members in shards if members]
     splits = Counter(item.split for item in objects)
     classes = len({item.listed.class_name for item in objects})
     parts = ", ".join(f"{splits[split]} {split}" for split in ("train", "val", "test"))

@@ -1,11 +1,9 @@
-"""The typed spec of `render`."""
+"""The typed spec of `render`, derived from the package by `shapeyard compile`: do not edit."""
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("render"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/render:0.2.0", install_kfp_package=False)
 def render(
     meshes: dsl.Input[dsl.Dataset],
     renders: dsl.Output[dsl.Dataset],
@@ -26,10 +24,10 @@ def render(
     """Render meshes to colour and depth images.
 
     Args:
-        meshes: Dataset of kind meshes; objects that bring images (layout r2n2) keep them as they are.
+        meshes: Dataset of kind meshes; external renderings (layout r2n2) are kept as they are.
         renders: Dataset of kind renders.
-        cameras: Where the cameras stand: orbit (a circle), r2n2 (random views as in the 3D-R2N2 data), sphere,
-            or a JSON file's path or content.
+        cameras: Where the cameras stand: orbit (a circle), r2n2 (random views as in the 3D-R2N2 data), sphere, or a
+            JSON file's path or content.
         views: Images of each object, 1 to 200; a file's cameras are as many as they are.
         image_size: Side of an image in pixels, 16 to 1024.
         samples: Rays per pixel, 1 to 4096; 4 will do for training, 64 for a report.
@@ -40,15 +38,27 @@ def render(
         light: studio (every view lit alike, from over the left shoulder) or random (to train for photographs).
         background: transparent or random (opaque images, to train for photographs).
         seed: Of the azimuths at which orbit and sphere start, of r2n2's views, of random light and background.
-        workers: Cores, each with a process of Blender, at most 4, or more threads; 0 for all that it may use.
-        max_skipped: Share of the objects that may be skipped, 0 to 1.
+        workers: Cores to work on; 0 for all that the process may use.
+        max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
     """
-    from components.render.render import render_meshes
+    from components.render import RenderSettings
+    from components.render.render import render as work
     from shapeyard.contracts.progress import stage
 
     with stage("render"):
-        render_meshes(
-            meshes.path, renders.path, cameras=cameras, views=views, image_size=image_size, samples=samples,
-            elevation_degrees=elevation_degrees, distance=distance, lens_mm=lens_mm, passes=passes, light=light,
-            background=background, seed=seed, workers=workers, max_skipped=max_skipped,
-        )  # fmt: skip
+        settings = RenderSettings(
+            cameras=cameras,
+            views=views,
+            image_size=image_size,
+            samples=samples,
+            elevation_degrees=elevation_degrees,
+            distance=distance,
+            lens_mm=lens_mm,
+            passes=passes,
+            light=light,
+            background=background,
+            seed=seed,
+            workers=workers,
+            max_skipped=max_skipped,
+        )
+        work(meshes.path, renders.path, settings)

@@ -84,6 +84,6 @@ def _muted_color(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _noise(rng: np.random.Generator, cells: int, size: int) -> NDArray[np.float64]:
-    """Smooth hills and hollows, about `cells` along the side: (size,size), −1 to 1."""
+    """Value noise, about `cells` along the side: (size,size), −1 to 1."""
     grid = Image.fromarray(rng.uniform(-1, 1, (cells + 2, cells + 2)).astype(np.float32))
     return np.asarray(grid.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float64)

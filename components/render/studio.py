@@ -18,7 +18,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
-from components.render.images import finished_view
+from components.render.finished_views import finished_view
 from components.render.importing import bounds, import_mesh
 from components.render.lighting import STUDIO, Light
 from components.render.materials import paint, surface_group
@@ -56,7 +56,7 @@ class Studio:
         passes: Sequence[str] = (),
     ) -> None:
         """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles; `passes`: some of
-        `images.PASSES`."""
+        `components.render.PASSES`."""
         self.image_size, self.intrinsics, self.passes = image_size, intrinsics, ("rgba", "depth", *passes)
         self._memory = os.memfd_create("view")  # Blender hands images out as files alone: one that no disk ever sees
         self._image = Path(f"/proc/self/fd/{self._memory}")

@@ -1,1 +1,34 @@
-"""Meshes to samples of their signed distance, as DeepSDF trains on."""
+"""Sample the signed distance to meshes, as DeepSDF does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shapeyard.contracts.stage import Artifact, MeshSettings, NonNegativeInt, PositiveInt, Resources, Share, Stage
+
+
+@dataclass(frozen=True)
+class SampleSdfSettings(MeshSettings):
+    """How the signed distance is sampled."""
+
+    samples: PositiveInt = 500_000
+    """Points an object, in the unit sphere around it."""
+    near_surface: Share = 0.94
+    """Share of the points near the surface, 0 to 1; the rest is uniform."""
+    variance: Share = 0.005  # beyond 1 hardly a point would lie in the unit sphere
+    """Of the distance from the surface along each axis, for half of the points near it."""
+    fine_variance: Share = 0.0005
+    """The same for the other half."""
+    max_two_sided: Share = 0.1
+    """Share of the visible surface that may be seen from both sides; a more open mesh is skipped."""
+    seed: NonNegativeInt = 0
+    """Of all that is drawn."""
+
+
+STAGE = Stage(
+    stack="base",
+    settings=SampleSdfSettings,
+    inputs={"meshes": Artifact("Dataset", "Dataset of kind meshes.")},
+    outputs={"sdf": Artifact("Dataset", "Dataset of kind sdf.")},
+    resources=Resources(hours=12),
+)

@@ -1,11 +1,9 @@
-"""The typed spec of `sample_sdf`."""
+"""The typed spec of `sample_sdf`, derived from the package by `shapeyard compile`: do not edit."""
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("sample_sdf"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/sample-sdf:0.2.0", install_kfp_package=False)
 def sample_sdf(
     meshes: dsl.Input[dsl.Dataset],
     sdf: dsl.Output[dsl.Dataset],
@@ -14,8 +12,8 @@ def sample_sdf(
     variance: float = 0.005,
     fine_variance: float = 0.0005,
     max_two_sided: float = 0.1,
-    max_triangles: int = 2_000_000,
     seed: int = 0,
+    max_triangles: int = 2_000_000,
     workers: int = 0,
     max_skipped: float = 0.5,
 ) -> None:
@@ -29,14 +27,25 @@ def sample_sdf(
         variance: Of the distance from the surface along each axis, for half of the points near it.
         fine_variance: The same for the other half.
         max_two_sided: Share of the visible surface that may be seen from both sides; a more open mesh is skipped.
-        max_triangles: A mesh of more triangles is skipped.
         seed: Of all that is drawn.
-        workers: Processes; 0 for one a core that the process may use.
-        max_skipped: Share of the objects that may be skipped, 0 to 1.
+        max_triangles: Triangles of an object above which it is skipped.
+        workers: Cores to work on; 0 for all that the process may use.
+        max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
     """
-    from components.sample_sdf.sample_sdf import Sampling, sample_meshes
+    from components.sample_sdf import SampleSdfSettings
+    from components.sample_sdf.sample_sdf import sample_sdf as work
     from shapeyard.contracts.progress import stage
 
     with stage("sample_sdf"):
-        sampling = Sampling(samples, near_surface, variance, fine_variance, max_two_sided, max_triangles, seed)
-        sample_meshes(meshes.path, sdf.path, sampling, workers=workers, max_skipped=max_skipped)
+        settings = SampleSdfSettings(
+            samples=samples,
+            near_surface=near_surface,
+            variance=variance,
+            fine_variance=fine_variance,
+            max_two_sided=max_two_sided,
+            seed=seed,
+            max_triangles=max_triangles,
+            workers=workers,
+            max_skipped=max_skipped,
+        )
+        work(meshes.path, sdf.path, settings)

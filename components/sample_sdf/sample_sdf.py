@@ -6,7 +6,6 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,43 +13,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from components.sample_sdf import SampleSdfSettings
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
 from shapeyard.contracts.progress import track
-from shapeyard.errors import FormatError, MeshError, require
-from shapeyard.formats.mesh import MAX_TRIANGLES, read_mesh
+from shapeyard.cpu import cores
+from shapeyard.errors import FormatError, MeshError
+from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.preview import contact_sheet
 from shapeyard.geometry.sdf_samples import canonical_from_sphere, draw_points
 from shapeyard.geometry.signed_distance import SignedDistance
 from shapeyard.geometry.slice_preview import largest_slice, render_slice
-from shapeyard.processes import results_in_order
-from shapeyard.training import cores
+from shapeyard.processes import ordered_process_map
 
 PREVIEW_OBJECTS, PREVIEW_SIZE = 24, 160
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How objects are sampled; see the stage's spec."""
-
-    samples: int = 500_000
-    near_surface: float = 0.94
-    variance: float = 0.005
-    fine_variance: float = 0.0005
-    max_two_sided: float = 0.1
-    max_triangles: int = MAX_TRIANGLES
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require(self.samples >= 1, f"samples: expected 1 or more, got {self.samples}")
-        for name in ("near_surface", "max_two_sided"):
-            share = getattr(self, name)
-            require(0 <= share <= 1, f"{name}: expected 0 to 1, got {share}")
-        for name in ("variance", "fine_variance"):
-            variance = getattr(self, name)  # beyond 1 hardly a point would lie in the unit sphere
-            require(0 <= variance <= 1, f"{name}: expected 0 to 1, got {variance}")
-        require(self.max_triangles >= 1, f"max_triangles: expected 1 or more, got {self.max_triangles}")
-        require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")
 
 
 class SampledObject(NamedTuple):
@@ -68,24 +44,26 @@ class SampledObject(NamedTuple):
     """(H,W) signed distances for the preview"""
 
 
-def sample_meshes(
-    meshes: str | Path, sdf: str | Path, sampling: Sampling, *, workers: int = 0, max_skipped: float = 0.5
-) -> None:
-    """Sample every mesh of a dataset; see the stage's spec for the parameters.
+def sample_sdf(meshes: str | Path, sdf: str | Path, settings: SampleSdfSettings) -> None:
+    """Sample every mesh of a dataset.
+
+    Args:
+        meshes: directory of kind meshes.
+        sdf: the directory of kind sdf to write.
+        settings: how.
 
     Raises:
-        ParameterError: for a parameter out of its range.
         DatasetError: if `meshes` is no dataset of meshes.
         TooManySkippedError: if more than `max_skipped` of the objects could not be sampled.
     """
-    require(workers >= 0, f"workers: expected 0 or more, got {workers}")
-    require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
     inputs = Dataset([meshes], "meshes")
-    writer = DatasetWriter(sdf, "sdf", "sample_sdf", asdict(sampling), max_skipped=max_skipped, skipped=inputs.skipped)
+    writer = DatasetWriter(
+        sdf, "sdf", "sample_sdf", settings.hyperparameters(), max_skipped=settings.max_skipped, skipped=inputs.skipped
+    )
     shown: list[tuple[str, NDArray[np.uint8]]] = []
     with writer:
         numbered = list(enumerate(inputs.samples))
-        results = results_in_order(partial(_start_sampling, inputs, sampling), numbered, cores(workers))
+        results = ordered_process_map(partial(_start_sampling, inputs, settings), numbered, cores(settings.workers))
         for sample, result in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
             if isinstance(result, FormatError):
                 writer.skip(sample.id, str(result))
@@ -104,7 +82,7 @@ def sample_meshes(
 def sample_mesh(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int64],
-    sampling: Sampling,
+    settings: SampleSdfSettings,
     rng: np.random.Generator,
     slice_size: int = 0,
 ) -> SampledObject:
@@ -115,25 +93,27 @@ def sample_mesh(
     """
     canonical_from_sdf = canonical_from_sphere(vertices)
     field = SignedDistance(transform(np.linalg.inv(canonical_from_sdf), vertices), faces)
-    if field.two_sided > sampling.max_two_sided:
+    if field.two_sided > settings.max_two_sided:
         raise MeshError(
             f"an open mesh: {field.two_sided:.0%} of its visible surface can be seen from both sides, "
-            f"at most {sampling.max_two_sided:.0%} allowed"
+            f"at most {settings.max_two_sided:.0%} allowed"
         )
-    variances = (sampling.variance, sampling.fine_variance)
+    variances = (settings.variance, settings.fine_variance)
     # In single precision before they are measured: the distance belongs to the very point that is stored.
-    points = draw_points(field, sampling.samples, sampling.near_surface, variances, rng).astype(np.float32)
+    points = draw_points(field, settings.samples, settings.near_surface, variances, rng).astype(np.float32)
     distance = field(points.astype(np.float64)).astype(np.float32)
     samples, inside = np.column_stack([points, distance]), distance < 0
     if not inside.any():
-        raise MeshError(f"nothing is inside: none of {sampling.samples} points")
+        raise MeshError(f"nothing is inside: none of {settings.samples} points")
     picture = largest_slice(field, points[distance.argmin()], slice_size) if slice_size else None
     return SampledObject(samples[~inside], samples[inside], canonical_from_sdf, field.two_sided, picture)
 
 
-def _start_sampling(meshes: Dataset, sampling: Sampling) -> Callable[[tuple[int, Sample]], SampledObject | FormatError]:
+def _start_sampling(
+    meshes: Dataset, settings: SampleSdfSettings
+) -> Callable[[tuple[int, Sample]], SampledObject | FormatError]:
     use_one_core()
-    return partial(_sample_one, meshes, sampling)
+    return partial(_sample_one, meshes, settings)
 
 
 def use_one_core() -> None:
@@ -141,14 +121,16 @@ def use_one_core() -> None:
     os.environ["IGL_NUM_THREADS"] = "1"
 
 
-def _sample_one(meshes: Dataset, sampling: Sampling, numbered: tuple[int, Sample]) -> SampledObject | FormatError:
+def _sample_one(
+    meshes: Dataset, settings: SampleSdfSettings, numbered: tuple[int, Sample]
+) -> SampledObject | FormatError:
     number, sample = numbered
-    rng = np.random.default_rng([sampling.seed, zlib.crc32(sample.id.encode())])  # whatever stands before it
+    rng = np.random.default_rng([settings.seed, zlib.crc32(sample.id.encode())])  # whatever stands before it
     with tempfile.TemporaryDirectory(prefix="shapeyard-sdf-") as folder:
         try:
             path = meshes.extract(sample.id, Path(folder))
-            mesh = read_mesh(path, sampling.max_triangles)
+            mesh = read_mesh(path, settings.max_triangles)
             canonical = transform(np.array(sample.canonical_from_file), mesh.vertices)
-            return sample_mesh(canonical, mesh.faces, sampling, rng, PREVIEW_SIZE if number < PREVIEW_OBJECTS else 0)
+            return sample_mesh(canonical, mesh.faces, settings, rng, PREVIEW_SIZE if number < PREVIEW_OBJECTS else 0)
         except FormatError as error:
             return FormatError(str(error).replace(f"{folder}/", ""))

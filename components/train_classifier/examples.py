@@ -110,16 +110,16 @@ def split_of_folds(samples: Sequence[Sample], folds: int, fold: int, validating:
 
 
 def without_copies(
-    examples: Examples, held_out: Sequence[Examples], min_iou: float, turned: bool
+    examples: Examples, held_out: Sequence[Examples], min_iou: float, rotated: bool
 ) -> tuple[Examples, list[list[str]]]:
     """Those that are no copies of held-out ones, by the file's hash or by the grid; each copy's id with its twin's.
 
-    `turned`: as training shows grids turned and mirrored, a copy is one in any of these ways.
+    `rotated`: as training shows grids rotated and flipped, a copy is one in any of these ways.
     """
     copies: dict[int, str] = {}
     for others in held_out:
         of_hash = {sample.sha256: sample.id for sample in others.samples if sample.sha256}
-        for number, grids in enumerate(eight_ways(examples.occupancy) if turned else [examples.occupancy]):
+        for number, grids in enumerate(eight_ways(examples.occupancy) if rotated else [examples.occupancy]):
             twins = first_copies(grids, others.occupancy, min_iou)
             for place, (sample, twin) in enumerate(zip(examples.samples, twins.tolist(), strict=True)):
                 if number == 0 and sample.sha256 in of_hash:

@@ -1,23 +1,24 @@
-"""The typed spec of `train_multiview`."""
+"""The typed spec of `train_multiview`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotation
+from typing import List  # noqa: UP035 - kfp reads the annotations
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("train_multiview"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/train-multiview:0.2.0", install_kfp_package=False)
 def train_multiview(
     renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     model: dsl.Output[dsl.Model],
     reconstructions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
-    image_size: int = 127,
+    steps: int = 60_000,
+    batch_size: int = 24,
+    learning_rate: float = 0.0001,
+    crop_size: int = 127,
     width: int = 96,
     encoder: str = "residual",
-    memory: str = "gru",
+    recurrent_unit: str = "gru",
     kernel: int = 3,
     decoder: str = "residual",
     detach: bool = False,
@@ -25,9 +26,6 @@ def train_multiview(
     max_views: int = 5,
     augment: bool = True,
     background: str = "random",
-    steps: int = 60_000,
-    batch_size: int = 24,
-    learning_rate: float = 1e-4,
     validate_every: int = 2000,
     patience: int = 0,
     checkpoints: str = "",
@@ -38,43 +36,65 @@ def train_multiview(
     """Train 3D-R2N2 from one or several images of an object to its shape, and reconstruct val and test.
 
     Args:
-        renders: Datasets of kind renders, or images that were brought (layout r2n2).
+        renders: Datasets of kind renders, or external renderings (layout r2n2).
         voxels: Datasets of kind voxels: the truth, at 32 voxels a side or a multiple of it.
         model: The network: weights, config, history, metrics.
         reconstructions: Dataset of kind reconstructions: the val and test samples after 1, 2, 3, 5 and 12 views.
         metrics: IoU on val by number of views, its threshold, throughput.
-        image_size: Pixels along the part of an image that the network sees; plain encoders take 64 and more.
+        steps: Batches to train on.
+        batch_size: Examples in a batch, of all GPUs together.
+        learning_rate: Peak of the schedule: a linear rise over the first steps, then half a cosine down to 0.
+        crop_size: Pixels along the part of an image that the network sees; plain encoders take 64 and more.
         width: Channels of the encoder's first level, a multiple of 12; all others change with it.
-        encoder: plain (six convolutions) or residual (twelve, with ways around).
-        memory: lstm or gru.
-        kernel: 3 if the memory's cells see their neighbours, 1 if not.
+        encoder: plain (six convolutions) or residual (twelve, with residual connections).
+        recurrent_unit: lstm or gru.
+        kernel: 3 if the recurrent unit's cells see their neighbours, 1 if not.
         decoder: plain (without nonlinearities, as a reimplementation has it) or residual.
         detach: Cut the gradient between views, as a reimplementation did, to compare.
         min_views: The fewest views that a step shows.
         max_views: The most; each step draws a number.
         augment: Show any part of the image and mirror half of the objects; false for the middle, as it is.
         background: Behind transparent images: white, or random (a colour for each image).
-        steps: Batches to train on.
-        batch_size: Objects in a batch, of all GPUs together.
-        learning_rate: Peak of the schedule.
         validate_every: Steps from one validation to the next.
-        patience: Validations in a row without a better one after which it stops; 0 for never.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to go on after an interruption; empty for none.
-        checkpoint_minutes: From one checkpoint to the next.
-        seed: Of the first weights and of everything drawn.
+        patience: Validations in a row without a better one after which the training stops; 0 for never.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoint_minutes: Minutes from one checkpoint to the next.
+        seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.
     """
-    from components.train_multiview.train import train_multiview as train
+    from components.train_multiview import TrainMultiviewSettings
+    from components.train_multiview.train_multiview import train_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
 
     with stage("train_multiview"):
-        figures = train(
-            [r.path for r in renders], [v.path for v in voxels], model.path, reconstructions.path,
-            image_size=image_size, width=width, encoder=encoder, memory=memory, kernel=kernel, decoder=decoder,
-            detach=detach, min_views=min_views, max_views=max_views, augment=augment, background=background,
-            steps=steps, batch_size=batch_size, learning_rate=learning_rate, validate_every=validate_every,
-            patience=patience, checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, seed=seed,
+        settings = TrainMultiviewSettings(
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            crop_size=crop_size,
+            width=width,
+            encoder=encoder,
+            recurrent_unit=recurrent_unit,
+            kernel=kernel,
+            decoder=decoder,
+            detach=detach,
+            min_views=min_views,
+            max_views=max_views,
+            augment=augment,
+            background=background,
+            validate_every=validate_every,
+            patience=patience,
+            checkpoints=checkpoints,
+            checkpoint_minutes=checkpoint_minutes,
+            seed=seed,
             workers=workers,
-        )  # fmt: skip
-        log_metrics(metrics, figures)
+        )
+        found = work(
+            [one.path for one in renders],
+            [one.path for one in voxels],
+            model.path,
+            reconstructions.path,
+            settings,
+        )
+        log_metrics(metrics, found.figures)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from components.train_recgan.model import UPSCALE
 from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
 from shapeyard.errors import DatasetError, ParameterError
 from shapeyard.geometry.lifting import (
@@ -21,10 +20,7 @@ from shapeyard.geometry.lifting import (
     occupancy_of_points,
     unproject,
 )
-
-DEPTH_SOURCES = ("predicted", "true", "both")
-FRAMING = "visible extent"
-"""What the cubes of our pairs are put around (see `shapeyard.geometry.lifting`)."""
+from shapeyard.networks.recgan import UPSCALE
 
 
 class Lifted(NamedTuple):
@@ -46,7 +42,7 @@ class Pair(NamedTuple):
     """(4R,4R,4R) uint8 of 0 and 1"""
 
 
-class Source(Protocol):
+class PairSource(Protocol):
     """Where pairs come from: they are numbered, and each can be made at any time and in any thread."""
 
     @property
@@ -129,7 +125,7 @@ class LiftedViews:
 class Pairs:
     """Numbered pairs as batches; each is made once if all of them fit into memory, and else whenever it is needed."""
 
-    def __init__(self, source: Source, cache_megabytes: int = 0) -> None:
+    def __init__(self, source: PairSource, cache_megabytes: int = 0) -> None:
         """`cache_megabytes`: what all pairs together may take, a bit a voxel, to be kept."""
         self.resolution = source.resolution
         self.objects = source.objects

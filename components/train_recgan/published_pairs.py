@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from components.train_recgan.model import UPSCALE, halvings
 from components.train_recgan.pairs import Pair
 from shapeyard.contracts.dataset import Sample, Split
 from shapeyard.errors import require
 from shapeyard.formats.recgan_pairs import RESOLUTION, PairFiles, find_recgan_pairs, in_cube, read_recgan_pair
+from shapeyard.networks.recgan import UPSCALE, halvings
 
 OBJECTS_A_VALIDATION = 10
 """Of so many training objects of a category one becomes val."""
@@ -32,7 +32,7 @@ class PublishedPairs:
         """`resolution`: of the grids, R; raises `ParameterError` for more than their files have, 64 and 256."""
         halvings(resolution)
         fits = UPSCALE * resolution <= RESOLUTION
-        require(fits, f"expected an input_resolution of at most {RESOLUTION // UPSCALE} for pairs, got {resolution}")
+        require(fits, f"input_resolution: expected at most {RESOLUTION // UPSCALE} for pairs, got {resolution}")
         self.resolution = resolution
         self.split = split
         self.files = list(files)

@@ -1,11 +1,9 @@
-"""The typed spec of `voxelize`."""
+"""The typed spec of `voxelize`, derived from the package by `shapeyard compile`: do not edit."""
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("voxelize"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/voxelize:0.2.0", install_kfp_package=False)
 def voxelize(
     meshes: dsl.Input[dsl.Dataset],
     voxels: dsl.Output[dsl.Dataset],
@@ -34,16 +32,24 @@ def voxelize(
             the bounding box's minimum corner, as ShapeNet's files do, for other tools.
         remove_internal: Keep only voxels with an empty neighbour (binvox -ri).
         engine: numba (ours) or binvox (the program of that name on the PATH, off screen: -pb).
-        max_triangles: Meshes above this are skipped.
-        workers: Threads; 0 for all cores that the process may use.
-        max_skipped: Share of the objects that may be skipped, 0 to 1.
+        max_triangles: Triangles of an object above which it is skipped.
+        workers: Cores to work on; 0 for all that the process may use.
+        max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
     """
-    from components.voxelize.voxelize import voxelize_meshes
+    from components.voxelize import VoxelizeSettings
+    from components.voxelize.voxelize import voxelize as work
     from shapeyard.contracts.progress import stage
 
     with stage("voxelize"):
-        voxelize_meshes(
-            meshes.path, voxels.path, resolution=resolution, mode=mode, padding=padding, centered=centered,
-            remove_internal=remove_internal, engine=engine, max_triangles=max_triangles, workers=workers,
+        settings = VoxelizeSettings(
+            resolution=resolution,
+            mode=mode,
+            padding=padding,
+            centered=centered,
+            remove_internal=remove_internal,
+            engine=engine,
+            max_triangles=max_triangles,
+            workers=workers,
             max_skipped=max_skipped,
-        )  # fmt: skip
+        )
+        work(meshes.path, voxels.path, settings)

@@ -12,106 +12,70 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from components.voxelize import VoxelizeSettings
 from components.voxelize.binvox import find_binvox, run_binvox
 from components.voxelize.modes import MODES, without_internal
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, pack_occupancy, unpack_occupancy
 from shapeyard.contracts.progress import track
+from shapeyard.cpu import cores
 from shapeyard.errors import FormatError, require
 from shapeyard.formats.binvox import read_binvox
-from shapeyard.formats.mesh import MAX_TRIANGLES, Mesh, read_mesh
+from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.file_grids import canonical_from_cube_in_file, cube_in_file, resample_occupancy
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
-from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, MAX_RESOLUTION, MIN_RESOLUTION
-from shapeyard.in_order import in_order
-from shapeyard.training import cores
+from shapeyard.geometry.triangle_mesh import Mesh
+from shapeyard.geometry.voxelization import CANONICAL_MINIMUM
+from shapeyard.ordered_map import bounded_ordered_map
 
-ENGINES = ("numba", "binvox")
 PREVIEW_OBJECTS, PREVIEW_SIZE = 24, 160
 GRIDS_AHEAD = 4
 """For each thread, how many packed grids may wait until they are written: at 256³ each takes 2 MB."""
 
 
-class Settings(NamedTuple):
-    """How meshes become grids; see the stage's spec."""
-
-    resolution: int
-    mode: str
-    padding: int
-    centered: bool
-    remove_internal: bool
-    max_triangles: int
-    binvox: str
-    """path of the program that voxelizes; empty for our own code"""
-
-    @property
-    def size(self) -> int:
-        """Voxels along the grid's side."""
-        return self.resolution + 2 * self.padding
-
-
-def voxelize_meshes(
-    meshes: str | Path,
-    voxels: str | Path,
-    *,
-    resolution: int = 64,
-    mode: str = "solid",
-    padding: int = 0,
-    centered: bool = True,
-    remove_internal: bool = False,
-    engine: str = "numba",
-    max_triangles: int = MAX_TRIANGLES,
-    workers: int = 0,
-    max_skipped: float = 0.5,
-) -> None:
-    """Voxelize every mesh of a dataset; see the stage's spec for the parameters.
+def voxelize(meshes: str | Path, voxels: str | Path, settings: VoxelizeSettings) -> None:
+    """Voxelize every mesh of a dataset.
 
     A sample whose file is a .binvox keeps its grid, resampled where its resolution is another. With padding, or if not
     centred, a sample's `canonical_from_file` leads into the cube that its grid fills.
 
+    Args:
+        meshes: directory of kind meshes.
+        voxels: the directory of kind voxels to write.
+        settings: how.
+
     Raises:
-        ParameterError: for a parameter out of its range, or an engine that isn't there.
+        ParameterError: for an engine that isn't there, or hasn't the mode.
         DatasetError: if `meshes` is no dataset of meshes.
         TooManySkippedError: if more than `max_skipped` of the objects could not be voxelized.
     """
-    require(padding >= 0, f"padding: expected 0 or more, got {padding}")
-    size = resolution + 2 * padding
-    in_range = MIN_RESOLUTION <= size <= MAX_RESOLUTION and resolution >= MIN_RESOLUTION
-    with_padding = f" with a padding of {padding}" if padding else ""
-    require(in_range, f"resolution: expected {MIN_RESOLUTION} to {MAX_RESOLUTION}, got {resolution}{with_padding}")
-    require(mode in MODES, f"mode: expected {', '.join(MODES)}, got {mode}")
-    require(engine in ENGINES, f"engine: expected {' or '.join(ENGINES)}, got {engine}")
-    has_mode = engine != "binvox" or MODES[mode].binvox is not None
-    require(has_mode, f"mode: expected one that binvox has, got {mode}")
-    require(max_triangles >= 1, f"max_triangles: expected 1 or more, got {max_triangles}")
-    require(workers >= 0, f"workers: expected 0 or more, got {workers}")
-    require(0 <= max_skipped <= 1, f"max_skipped: expected 0 to 1, got {max_skipped}")
-    program = find_binvox() if engine == "binvox" else ""
-    settings = Settings(resolution, mode, padding, centered, remove_internal, max_triangles, program)
+    mode = MODES[settings.mode]
+    has_mode = settings.engine != "binvox" or mode.binvox is not None
+    require(has_mode, f"mode: expected one that binvox has, got {settings.mode}")
+    binvox = find_binvox() if settings.engine == "binvox" else ""
     inputs = Dataset([meshes], "meshes")
-    parameters = {
-        "resolution": resolution, "mode": mode, "padding": padding, "centered": centered,
-        "remove_internal": remove_internal, "engine": engine,
-    }  # fmt: skip
-    writer = DatasetWriter(voxels, "voxels", "voxelize", parameters, max_skipped=max_skipped, skipped=inputs.skipped)
+    writer = DatasetWriter(
+        voxels, "voxels", "voxelize", settings.hyperparameters(), max_skipped=settings.max_skipped,
+        skipped=inputs.skipped,
+    )  # fmt: skip
     archive = Lock()
     shown: list[tuple[str, NDArray[np.uint8]]] = []
 
-    def voxelize(sample: Sample) -> _Grid | FormatError:
+    def grid_of(sample: Sample) -> _Grid | FormatError:
         try:
-            return _voxelize(inputs, archive, sample, settings)
+            return _voxelize(inputs, archive, sample, settings, binvox)
         except FormatError as error:
             return error
 
-    with writer, ThreadPoolExecutor(cores(workers)) as pool:
-        grids = in_order(pool, voxelize, inputs.samples, GRIDS_AHEAD * cores(workers))
+    with writer, ThreadPoolExecutor(cores(settings.workers)) as pool:
+        grids = bounded_ordered_map(pool, grid_of, inputs.samples, GRIDS_AHEAD * cores(settings.workers))
         for sample, grid in track(zip(inputs.samples, grids, strict=True), len(inputs.samples), "objects"):
             if isinstance(grid, FormatError):
                 writer.skip(sample.id, str(grid))
                 continue
             writer.add(grid.sample, {"occupancy": grid.packed}, grid.attributes)
             if len(shown) < PREVIEW_OBJECTS:
-                picture = render_occupancy(unpack_occupancy(grid.packed, size), PREVIEW_SIZE)
+                picture = render_occupancy(unpack_occupancy(grid.packed, settings.size), PREVIEW_SIZE)
                 shown.append((sample.id, picture))
         if shown:
             writer.preview(contact_sheet([picture for _, picture in shown], labels=[name for name, _ in shown]))
@@ -124,7 +88,7 @@ class _Grid(NamedTuple):
     attributes: dict[str, Any]
 
 
-def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Settings) -> _Grid:
+def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: VoxelizeSettings, binvox: str) -> _Grid:
     """One object's grid, packed, with its row; `archive` guards the dataset's file, which has one reading position."""
     with tempfile.TemporaryDirectory(prefix="shapeyard-voxelize-") as folder:
         try:
@@ -137,7 +101,7 @@ def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Settings
             else:
                 mesh = read_mesh(path, settings.max_triangles)
                 inner = _inner_cube_from_file(sample, mesh.vertices, settings)
-                occupancy = np.pad(_occupancy(mesh, inner, settings), settings.padding)
+                occupancy = np.pad(_occupancy(mesh, inner, settings, binvox), settings.padding)
                 sample = _with_frame(sample, np.diag([*[settings.resolution / settings.size] * 3, 1.0]) @ inner)
         except FormatError as error:
             raise FormatError(str(error).replace(f"{folder}/", "")) from error
@@ -150,7 +114,9 @@ def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Settings
     return _Grid(sample, pack_occupancy(occupancy), attributes)
 
 
-def _inner_cube_from_file(sample: Sample, vertices: NDArray[np.float64], settings: Settings) -> NDArray[np.float64]:
+def _inner_cube_from_file(
+    sample: Sample, vertices: NDArray[np.float64], settings: VoxelizeSettings
+) -> NDArray[np.float64]:
     """(4,4): the file's coordinates into those of the grid without its padding, whose cube is [−½, ½]³."""
     inner = np.array(sample.canonical_from_file)
     if not settings.centered:
@@ -159,10 +125,12 @@ def _inner_cube_from_file(sample: Sample, vertices: NDArray[np.float64], setting
     return inner
 
 
-def _occupancy(mesh: Mesh, inner_from_file: NDArray[np.float64], settings: Settings) -> NDArray[np.bool_]:
+def _occupancy(
+    mesh: Mesh, inner_from_file: NDArray[np.float64], settings: VoxelizeSettings, binvox: str
+) -> NDArray[np.bool_]:
     vertices, mode = transform(inner_from_file, mesh.vertices), MODES[settings.mode]
-    if settings.binvox:
-        return run_binvox(settings.binvox, vertices, mesh.faces, settings.resolution, mode)
+    if binvox:
+        return run_binvox(binvox, vertices, mesh.faces, settings.resolution, mode)
     return mode.occupancy(vertices, mesh.faces, settings.resolution, CANONICAL_MINIMUM, 1.0)
 
 

@@ -7,14 +7,14 @@
     shard-000.zip     files, one folder per sample id     (kind meshes)
     preview.png       a contact sheet
 
-What a sample of each kind holds (V views of H×W pixels, D voxels a side):
+What a sample of each kind holds (V views of H×W pixels, D voxels a side; all types: `contracts.arrays.DTYPES`):
 
     meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh
     renders           rgba (V,H,W,4) uint8, straight alpha; depth (V,H,W) float32: canonical units along the optical
                       axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes; where they
                       were asked for normals (V,H,W,3) float16: unit, canonical frame, towards the camera, and albedo
                       (V,H,W,3) uint8 sRGB, both 0 outside the object's mask; attribute diagonal: of the object's box.
-                      Images that were brought, not made, have no depth (see `Dataset.has`): their mask is alpha ≥ 128
+                      External renderings have no depth (see `Dataset.has`): their mask is alpha ≥ 128
     depths            depth (V,H,W) float32: predicted, finite inside the object's mask, inf outside
     voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
                       resolution, translate (3,) and scale as binvox has them, in the file's own frame
@@ -56,6 +56,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shapeyard import __version__
+from shapeyard.contracts.arrays import check_arrays
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
 from shapeyard.errors import DatasetError, TooManySkippedError
 from shapeyard.local_paths import local_path
@@ -65,9 +66,8 @@ Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "pred
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SPARE_BYTES = 4_000_000  # what HDF5 may still hold back of samples written before
-PER_VIEW = frozenset(
-    {"rgba", "depth", "normals", "albedo", "probability"}
-)  # read one view at a time, so chunked by view
+PER_VIEW = frozenset({"rgba", "depth", "normals", "albedo", "probability"})
+"""Read one view at a time, so chunked by view."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class DatasetWriter:
     Raises:
         TooManySkippedError: on leaving, if more than `max_skipped` of the samples (a share, 0 to 1) were skipped, or
             nothing is left.
-        DatasetError: for a directory with files that are no earlier output; for a sample that is there already.
+        DatasetError: for a directory with files that are no earlier output.
     """
 
     def __init__(
@@ -147,9 +147,14 @@ class DatasetWriter:
         return self
 
     def add(self, sample: Sample, arrays: Mapping[str, ArrayLike], attributes: Mapping[str, Any] | None = None) -> None:
-        """Write a sample's arrays; float64 is refused so that sizes stay what the contract says, cameras apart."""
+        """Write a sample's arrays, each of the type that `contracts.arrays.DTYPES` says.
+
+        Raises:
+            DatasetError: for an array that the kind does not have, or of another type; for a sample that is there.
+        """
         self._claim(sample)
         made = {name: np.asarray(values) for name, values in arrays.items()}
+        check_arrays(self.kind, made)
         self._require_space(sum(array.nbytes for array in made.values()))
         group = self._store.create_group(sample.id)
         for name, array in made.items():

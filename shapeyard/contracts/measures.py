@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shapeyard.contracts.files import write_json
+
+
+class Measured(NamedTuple):
+    """What a stage tells of its figures."""
+
+    figures: Mapping[str, object]
+    """by flat names; what is no number is not logged"""
+    classes: Sequence[str] = ()
+    confusion: Sequence[Sequence[int]] = ()
+    """(C,C): rows are true classes, columns what was predicted"""
 
 
 class MetricsArtifact(Protocol):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError, one_line
 from shapeyard.formats.ply import faces_claimed_by_ply, parse_ply
-from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, parse_stl, stl_triangle_count, triangulate
+from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, triangulate
+from shapeyard.formats.stl import parse_stl, stl_triangle_count
+from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.local_paths import is_regular_file_below
 
 MESH_SUFFIXES = (".obj", ".stl", ".off", ".ply", ".glb", ".gltf")
@@ -31,15 +33,6 @@ FOREIGN_CONTENT = {
     b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive", b"<": "an HTML or XML page",
     b"\xff\xfe": "a text in UTF-16", b"\xfe\xff": "a text in UTF-16",
 }  # fmt: skip
-
-
-class Mesh(NamedTuple):
-    """A triangle mesh in its file's own coordinates; every vertex belongs to a triangle."""
-
-    vertices: NDArray[np.float64]
-    """(N,3), finite"""
-    faces: NDArray[np.int64]
-    """(M,3) vertex indices"""
 
 
 def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> Mesh:

@@ -10,15 +10,14 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from shapeyard.errors import FormatError
+from shapeyard.geometry.framing import OPAQUE
 
-OPAQUE = 128
-"""The object's mask is alpha at or above this, as for the images of a dataset."""
 TOLERANCE = 24
 """Of 255 in each channel: what a plain background may differ from its colour by shadow, noise and JPEG."""
 PLAIN_SHARE = 0.9
 """Of the border's pixels that must have the background's colour; an object may be cut off by the rest."""
-LEAST_PIXELS = 64
-MOST_PIXELS = 100_000_000
+MIN_PIXELS = 64
+MAX_PIXELS = 100_000_000
 
 
 def read_photograph(path: str | Path, tolerance: int = TOLERANCE) -> NDArray[np.uint8]:
@@ -43,16 +42,16 @@ def read_photograph(path: str | Path, tolerance: int = TOLERANCE) -> NDArray[np.
         rgba = rgba.copy()
         rgba[..., 3] = np.where(_background(rgba[..., :3], tolerance, path), 0, 255)
     shown = int(np.count_nonzero(rgba[..., 3] >= OPAQUE))
-    if shown < LEAST_PIXELS:
-        raise FormatError(f"{path}: expected an object of at least {LEAST_PIXELS} pixels, found {shown}")
+    if shown < MIN_PIXELS:
+        raise FormatError(f"{path}: expected an object of at least {MIN_PIXELS} pixels, found {shown}")
     return rgba
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise FormatError(f"{path}: expected at most {MOST_PIXELS} pixels, got {image.width} × {image.height}")
+            if image.width * image.height > MAX_PIXELS:
+                raise FormatError(f"{path}: expected at most {MAX_PIXELS} pixels, got {image.width} × {image.height}")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
     except FormatError:
         raise

@@ -2,7 +2,6 @@
 
     OBJ     Wavefront, https://www.martinreddy.net/gfx/3d/OBJ.spec
     OFF     Geomview, http://www.geomview.org/docs/html/OFF.html
-    STL     3D Systems, both forms, https://www.fabbers.com/tech/STL_Format
 
 Own readers, since a general one splits vertices by texture and files by material, takes OBJ's relative indices from
 the end of the file, and reads a file that was cut off as a smaller mesh.
@@ -19,9 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError
-
-STL_HEADER_BYTES = 84
-STL_RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 FLAT = 1e-6
 """Share of a face's area by which its fan may leave it: what the rounding of coordinates does, and no eye sees."""
@@ -92,50 +88,6 @@ def parse_off(content: bytes) -> Polygons:
     return Polygons(vertices.arrays()[0].reshape(-1, 3), *faces.arrays())
 
 
-def parse_stl(content: bytes) -> Polygons:
-    """An STL file of either form; the three corners of each triangle are vertices of their own, unmerged.
-
-    Raises:
-        ValueError: for numbers that are none.
-        MeshError: if the file is shorter than its header claims, or neither form.
-    """
-    claimed = stl_triangle_count(content)
-    if claimed is None:
-        rows = _Rows("d")
-        for match in _STL_VERTEX.finditer(content):
-            rows.add(map(float, match.groups()))
-        vertices = rows.arrays()[0].reshape(-1, 3)
-        if b"endsolid" not in content[-1024:].lower() or len(vertices) % 3:
-            raise MeshError("an ASCII STL that is cut off or is not made of triangles")
-    else:
-        records = np.frombuffer(content, STL_RECORD, claimed, STL_HEADER_BYTES)
-        with np.errstate(invalid="ignore"):  # a signalling NaN; what isn't finite is refused later
-            vertices = records["corners"].reshape(-1, 3).astype(np.float64)
-    return Polygons(vertices, np.arange(len(vertices)), np.full(len(vertices) // 3, 3))
-
-
-def stl_triangle_count(content: bytes) -> int | None:
-    """How many triangles a binary STL's header claims; None for the ASCII form.
-
-    Raises:
-        MeshError: if the file is shorter than that, mixes both forms, or is another text.
-    """
-    is_text = _STL_TEXT.match(content) and b"\0" not in content[:4096]
-    claimed = int.from_bytes(content[80:STL_HEADER_BYTES], "little")
-    expected = STL_HEADER_BYTES + STL_RECORD.itemsize * claimed
-    if is_text and len(content) != expected:
-        return None
-    if _STL_TEXT.match(content, 80) or _STL_TEXT.match(content, STL_HEADER_BYTES):
-        raise MeshError("a binary STL header with the text of an ASCII STL behind it: expected one form or the other")
-    if len(content) < max(expected, STL_HEADER_BYTES):
-        if b"\0" not in content[:4096]:
-            raise MeshError("expected an STL file, which is binary or a text that begins with solid, got another text")
-        raise MeshError(
-            f"the STL header claims {claimed} triangles ({expected} bytes), the file has {len(content)} bytes"
-        )
-    return claimed
-
-
 def triangulate(polygons: Polygons) -> NDArray[np.int64]:
     """Faces as triangles (M,3) int64, n − 2 for a face of n corners; faces of one or two corners are left out.
 
@@ -149,6 +101,8 @@ def triangulate(polygons: Polygons) -> NDArray[np.int64]:
     vertices, corners, sizes = polygons
     if corners.size and (corners.min() < 0 or corners.max() >= len(vertices)):
         raise MeshError(f"a face points outside the {len(vertices)} vertices")
+    if (sizes == 3).all():
+        return corners.reshape(-1, 3)
     fans = np.maximum(sizes - 2, 0)
     starts = np.cumsum(sizes) - sizes
     first = np.repeat(starts, fans)
@@ -225,8 +179,6 @@ def _plane(normals: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 
 _OBJ_VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^\r\n#]*)", re.MULTILINE)
 _OBJ_FACE = re.compile(rb"^[ \t]*fo?[ \t]+([^\r\n#]*)", re.MULTILINE)
-_STL_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:solid|facet)", re.IGNORECASE)
-_STL_VERTEX = re.compile(rb"[\r\n][ \t]*vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
 
 
 class _Rows:

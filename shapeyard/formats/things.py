@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from shapeyard.errors import FormatError, MeshError, one_line
-from shapeyard.formats.mesh import MAX_BYTES, MAX_TRIANGLES, MESH_SUFFIXES, Mesh, parse_mesh, read_mesh
+from shapeyard.formats.mesh import MAX_BYTES, MAX_TRIANGLES, MESH_SUFFIXES, parse_mesh, read_mesh
+from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.local_paths import local_path
 
 THING_SUFFIXES = (*MESH_SUFFIXES, ".zip")
@@ -58,10 +59,10 @@ def _parts(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
 def _zipped(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
+            members = [info for info in archive.infolist() if not _name(info.filename).endswith("/")]
             for info in members:
                 _require_inside(path, info)
-            members = sorted((m for m in members if _is_stl(m.filename)), key=lambda m: m.filename)
+            members = sorted((m for m in members if _is_stl(_name(m.filename))), key=lambda m: _name(m.filename))
             _require_parts(path, len(members), sum(m.file_size for m in members), max_bytes)
             packed = path.stat().st_size
             for info in members:
@@ -81,6 +82,11 @@ def _zipped(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
         raise MeshError(f"{path}: not readable as ZIP: {one_line(error)}") from error
 
 
+def _name(member: str) -> str:
+    """A member's name with `/` between its parts: old tools on Windows wrote `\\`, against the format."""
+    return member.replace("\\", "/")
+
+
 def _require_parts(path: Path, parts: int, size: int, max_bytes: int) -> None:
     if not 1 <= parts <= MAX_PARTS:
         raise MeshError(f"{path}: expected 1 to {MAX_PARTS} STL files, found {parts or 'none'}")
@@ -92,7 +98,7 @@ def _require_inside(path: Path, info: zipfile.ZipInfo) -> None:
     """Nothing is unpacked, but an archive that would write elsewhere is none to read from."""
     try:
         for name in (info.orig_filename, info.filename):  # the second ends at a NUL, and may be from an extra field
-            local_path(path, name)
+            local_path(path, _name(name))
     except FormatError as error:
         raise MeshError(f"{path}: expected members inside the archive, got {error}") from error
     if stat.S_ISLNK(info.external_attr >> 16):

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shapeyard.geometry.parity import slab_parity
 from shapeyard.geometry.pooling import pool_grid
-from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, MAX_RESOLUTION, in_voxels, look, whole
+from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, MAX_RESOLUTION, axis_depth_maps, in_voxels, whole
 
 LINES_OF_SIGHT = 8
 """Along a voxel's side, as far as `MAX_RESOLUTION` allows: at eight ModelNet's grids come out exactly."""
@@ -55,7 +55,7 @@ def carved_occupancy(
     refinement = max(1, min(LINES_OF_SIGHT, MAX_RESOLUTION // max(resolution, 1)))
     points = in_voxels(vertices, faces, resolution, minimum, side, refinement)
     size = refinement * resolution
-    near, far, _ = look(points, faces, size, edges=False, push=0.0)
+    near, far, _ = axis_depth_maps(points, faces, size, edges=False, push=0.0)
     first, last = whole(near, far, distance=refinement - 0.5 if dilated else -0.5)
     left = slab_parity(points, faces, size) if or_odd else np.zeros((size,) * 3, np.bool_)
     hidden = np.ones((size,) * 3, np.bool_)

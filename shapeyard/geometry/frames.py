@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -33,3 +34,11 @@ def canonical_from_bounds(
 def transform(matrix: NDArray[np.float64], points: NDArray[Any]) -> NDArray[np.float64]:
     """Points (N,3) through an affine 4×4 matrix → (N,3) float64."""
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], dtype=np.float64)
+
+
+def rotation(first: int, second: int, angle: float) -> NDArray[np.float64]:
+    """(4,4): rotates the axis `first` towards the axis `second`, radians."""
+    matrix = np.eye(4)
+    matrix[first, first] = matrix[second, second] = math.cos(angle)
+    matrix[second, first], matrix[first, second] = math.sin(angle), -math.sin(angle)
+    return matrix

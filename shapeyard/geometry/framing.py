@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shapeyard.formats.photographs import OPAQUE
+OPAQUE = 128
+"""An object's mask is alpha at or above this, in photographs and in the images of a dataset."""
 
 
 class Framed(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import marching_cubes
 
-from shapeyard.formats.mesh import Mesh
+from shapeyard.geometry.triangle_mesh import Mesh
 
 
 def isosurface(values: NDArray[Any], level: float = 0.5) -> Mesh:

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shapeyard.geometry.projected_triangles import Corner, by_row, compiled, corners_in_order, seen_along, slopes
+from shapeyard.geometry.projected_triangles import Corner, by_row, compiled, slopes, sorted_corners, view_along_axis
 from shapeyard.geometry.voxelization import CANONICAL_MINIMUM, in_voxels
 
 SAME_CROSSING = 1e-6
@@ -67,8 +67,8 @@ def _corners(
     points: NDArray[np.float64], faces: NDArray[np.int64], face: int, axis: int
 ) -> tuple[Corner, Corner, Corner]:
     """A triangle's corners by row."""
-    p, q, r = corners_in_order(points, faces, face)
-    return by_row(seen_along(points, p, axis), seen_along(points, q, axis), seen_along(points, r, axis))
+    p, q, r = sorted_corners(points, faces, face)
+    return by_row(view_along_axis(points, p, axis), view_along_axis(points, q, axis), view_along_axis(points, r, axis))
 
 
 @compiled

@@ -12,7 +12,7 @@ from math import isqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.formats.mesh import Mesh
+from shapeyard.geometry.triangle_mesh import Mesh
 
 SIDE = 256
 REACH = 4

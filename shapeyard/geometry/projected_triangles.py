@@ -23,7 +23,7 @@ def compiled(function: F) -> F:
 
 
 @compiled
-def corners_in_order(points: NDArray[np.float64], faces: NDArray[np.int64], face: int) -> tuple[int, int, int]:
+def sorted_corners(points: NDArray[np.float64], faces: NDArray[np.int64], face: int) -> tuple[int, int, int]:
     """A triangle's vertices by their coordinates: in an order that where a face begins and how it turns don't change.
 
     So the same edge is the same to both of its triangles, and nothing depends on the last digits of one direction.
@@ -39,7 +39,7 @@ def corners_in_order(points: NDArray[np.float64], faces: NDArray[np.int64], face
 
 
 @compiled
-def seen_along(points: NDArray[np.float64], vertex: int, axis: int) -> Corner:
+def view_along_axis(points: NDArray[np.float64], vertex: int, axis: int) -> Corner:
     """A vertex on the map along an axis; rows and columns are the other two axes in their order."""
     across, along = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
     return points[vertex, across] - 0.5, points[vertex, along] - 0.5, points[vertex, axis]

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.frames import canonical_from_bounds, transform
 from shapeyard.geometry.projected_triangles import compiled
 from shapeyard.geometry.surfaces import Surface, surface_of
+from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.geometry.voxelization import solid_occupancy
 
 LAYERS = 8
 """Of the profile along the upright axis."""
-MOST_HULL_EDGES = 256
+MAX_HULL_EDGES = 256
 UPRIGHT, FLAT = 0.1, 0.95
 """The cosines of a normal to the upright axis: below the first a wall, above the second a floor or ceiling."""
 EDGE_DEGREES = (5.0, 30.0, 75.0, 105.0)
@@ -34,7 +34,7 @@ EDGE_QUANTILES = (0.1, 0.5, 0.9)
 SMALLEST = 1e-9
 EQUAL = 1 + 1e-5
 """Sides and areas that differ by less are the same: STL has seven digits."""
-LEAST_TURN = np.array([1.0, 1e-3])
+MIN_TURN = np.array([1.0, 1e-3])
 """The direction to stay near: x, and between y and −y the first."""
 
 
@@ -88,7 +88,7 @@ def _yaw(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
         hull = points[[points[:, 0].argmin(), points[:, 0].argmax(), points[:, 1].argmin(), points[:, 1].argmax()]]
     sides = np.roll(hull, -1, axis=0) - hull
     lengths = np.linalg.norm(sides, axis=1)
-    sides = sides[np.argsort(-lengths)[:MOST_HULL_EDGES]] if lengths.max() > 0 else np.array([[1.0, 0.0]])
+    sides = sides[np.argsort(-lengths)[:MAX_HULL_EDGES]] if lengths.max() > 0 else np.array([[1.0, 0.0]])
     sides = sides / np.maximum(np.linalg.norm(sides, axis=1, keepdims=True), SMALLEST)
     along = np.ptp(hull @ sides.T, axis=0)
     across = np.ptp(hull @ np.stack([-sides[:, 1], sides[:, 0]]), axis=0)
@@ -96,7 +96,7 @@ def _yaw(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
     area = along * across
     directions = directions[area <= area.min() * EQUAL]
     both_ways = np.concatenate([directions, -directions])
-    cosine, sine = both_ways[(both_ways @ LEAST_TURN).argmax()]
+    cosine, sine = both_ways[(both_ways @ MIN_TURN).argmax()]
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
 

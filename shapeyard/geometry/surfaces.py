@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.projected_triangles import compiled
+from shapeyard.geometry.triangle_mesh import Mesh
 
 
 class Surface(NamedTuple):

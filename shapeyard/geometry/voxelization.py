@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shapeyard.errors import require
-from shapeyard.geometry.projected_triangles import Corner, by_row, compiled, corners_in_order, seen_along, slopes
+from shapeyard.geometry.projected_triangles import Corner, by_row, compiled, slopes, sorted_corners, view_along_axis
 
 MIN_RESOLUTION, MAX_RESOLUTION = 8, 256
 CANONICAL_MINIMUM = (-0.5, -0.5, -0.5)
@@ -70,7 +70,7 @@ def solid_occupancy(
         ParameterError: for a resolution or side out of range.
     """
     points = in_voxels(vertices, faces, resolution, minimum, side, REFINEMENT)
-    near, far, touched = look(points, faces, REFINEMENT * resolution)
+    near, far, touched = axis_depth_maps(points, faces, REFINEMENT * resolution)
     occupancy = _carve(*whole(near, far, CARVING_DISTANCE))
     if keep_sheets:
         _find_sheets(occupancy, touched)
@@ -121,7 +121,7 @@ def in_voxels(
 
 
 @compiled
-def look(
+def axis_depth_maps(
     points: NDArray[np.float64], faces: NDArray[np.int64], size: int, edges: bool = True, push: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
     """What can be seen of the triangles along each axis from both sides, and where they pass.
@@ -143,9 +143,13 @@ def look(
     half = (size + 1) // 2
     touched = np.zeros((half, half, half), np.uint8)
     for face in range(faces.shape[0]):
-        p, q, r = corners_in_order(points, faces, face)
+        p, q, r = sorted_corners(points, faces, face)
         for axis in range(3):
-            a, b, c = seen_along(points, p, axis), seen_along(points, q, axis), seen_along(points, r, axis)
+            a, b, c = (
+                view_along_axis(points, p, axis),
+                view_along_axis(points, q, axis),
+                view_along_axis(points, r, axis),
+            )
             between_rows, between_columns = _between_pixels(a[0], b[0], c[0]), _between_pixels(a[1], b[1], c[1])
             if between_rows and between_columns:  # as most triangles of a fine mesh lie
                 continue

@@ -79,12 +79,12 @@ def overlap_at_thresholds(
     Raises:
         ValueError: if the shapes differ.
     """
-    return overlap_at_levels(_levels(probability), true, _lowest(thresholds), missed)
+    return overlap_at_levels(probability_levels(probability), true, lowest_levels(thresholds), missed)
 
 
 def occupied_at(probability: NDArray[np.uint8 | np.floating[Any]], threshold: float) -> NDArray[np.bool_]:
     """The very voxels that `overlap_at_thresholds` takes for predicted at a threshold in 0…1; of the same shape."""
-    return np.asarray(_levels(probability) >= _lowest(np.asarray(threshold)))
+    return np.asarray(probability_levels(probability) >= lowest_levels(np.asarray(threshold)))
 
 
 def overlap_at_levels(
@@ -111,12 +111,12 @@ def overlap_at_levels(
     )
 
 
-def _levels(probability: NDArray[np.uint8 | np.floating[Any]]) -> NDArray[np.uint8]:
+def probability_levels(probability: NDArray[np.uint8 | np.floating[Any]]) -> NDArray[np.uint8]:
     """0…255 for 0…1."""
     whole = probability if probability.dtype == np.uint8 else np.rint(probability * 255.0)
     return whole.astype(np.uint8, copy=False)
 
 
-def _lowest(thresholds: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
+def lowest_levels(thresholds: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     """The lowest level that is at or above each threshold."""
     return np.asarray(np.ceil(np.round(thresholds * 255.0, 6)), dtype=np.int64)

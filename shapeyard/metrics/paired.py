@@ -51,7 +51,7 @@ def paired_difference(
     """The difference of two methods' means with its bootstrap interval.
 
     Args:
-        first: (N,) one method's values, one a view; views where either is nan have no say.
+        first: (N,) one method's values, one a view; views where either is nan are ignored.
         second: (N,) the other's on the same views.
         objects: (N,) whose view each is.
         classes: (N,) its class.

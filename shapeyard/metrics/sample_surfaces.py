@@ -13,10 +13,11 @@ from scipy.spatial import cKDTree
 
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import FormatError
-from shapeyard.formats.mesh import Mesh, read_mesh
+from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.isosurface import points_on_surface
-from shapeyard.metrics.surface import POINTS, SurfaceAgreement, surface_agreement, surface_tree
+from shapeyard.geometry.triangle_mesh import Mesh
+from shapeyard.metrics.surface import POINTS, SurfaceScores, surface_scores, surface_tree
 
 
 def spread(mesh: Mesh, canonical_from_mesh: NDArray[np.float64], sample_id: str, of_what: str) -> cKDTree:
@@ -36,7 +37,7 @@ def spread(mesh: Mesh, canonical_from_mesh: NDArray[np.float64], sample_id: str,
     return surface_tree(points_on_surface(canonical, POINTS, rng))
 
 
-def against_mesh(meshes: Dataset, archive: Lock, sample_id: str, grid: cKDTree) -> SurfaceAgreement | None:
+def against_mesh(meshes: Dataset, archive: Lock, sample_id: str, grid: cKDTree) -> SurfaceScores | None:
     """What a true grid reaches against the mesh it was made from, all of it, as it is: what is inside counts as well.
 
     Args:
@@ -58,4 +59,4 @@ def against_mesh(meshes: Dataset, archive: Lock, sample_id: str, grid: cKDTree) 
         except FormatError:  # a .binvox, or images that were brought
             return None
     canonical_from_file = np.array(meshes[sample_id].canonical_from_file)
-    return surface_agreement(grid, spread(mesh, canonical_from_file, sample_id, "mesh"))
+    return surface_scores(grid, spread(mesh, canonical_from_file, sample_id, "mesh"))

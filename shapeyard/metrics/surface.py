@@ -31,7 +31,7 @@ FARTHEST_SQUARED = 3.0
 """The squared diagonal of the canonical cube: how far from anything a shape without a surface is said to be."""
 
 
-class SurfaceAgreement(NamedTuple):
+class SurfaceScores(NamedTuple):
     """The measures of one pair of surfaces."""
 
     fscore: float
@@ -45,7 +45,7 @@ def surface_tree(points: NDArray[np.float64]) -> cKDTree:
     return cKDTree(points)
 
 
-def surface_agreement(predicted: cKDTree, true: cKDTree, threshold: float = SHARE_OF_SIDE) -> SurfaceAgreement:
+def surface_scores(predicted: cKDTree, true: cKDTree, threshold: float = SHARE_OF_SIDE) -> SurfaceScores:
     """Compare two surfaces, canonical units.
 
     No points in both: F-score 1 and Chamfer 0. None in only one of them: F-score 0, and Chamfer as if every point were
@@ -57,9 +57,9 @@ def surface_agreement(predicted: cKDTree, true: cKDTree, threshold: float = SHAR
         threshold: a point counts below this distance.
     """
     if not predicted.n or not true.n:
-        return SurfaceAgreement(1.0, 0.0) if predicted.n == true.n else SurfaceAgreement(0.0, 2 * FARTHEST_SQUARED)
+        return SurfaceScores(1.0, 0.0) if predicted.n == true.n else SurfaceScores(0.0, 2 * FARTHEST_SQUARED)
     from_predicted, _ = true.query(predicted.data)
     from_true, _ = predicted.query(true.data)
     precision, recall = float(np.mean(from_predicted < threshold)), float(np.mean(from_true < threshold))
     fscore = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return SurfaceAgreement(fscore, float(np.square(from_predicted).mean() + np.square(from_true).mean()))
+    return SurfaceScores(fscore, float(np.square(from_predicted).mean() + np.square(from_true).mean()))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from shapeyard.sources.s3 import S3Source, md5
-from shapeyard.sources.source import open_source
+from shapeyard.sources.schemes import open_source
 
 UPLOADS = 8
 

@@ -18,17 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Literal
 
 from shapeyard.errors import SourceError
 from shapeyard.formats.mesh import MESH_SUFFIXES
 from shapeyard.geometry.frames import UpAxis
+from shapeyard.sources.selection import Layout
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.synsets import CLASS_OF_SYNSET
 from shapeyard.sources.thingiverse import CLASS_OF_CATEGORY
 
-Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SHAPENET = re.compile(r"([^/]+)/([^/]+)/models/model_normalized\.obj")
 MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.(?:off|binvox)", re.IGNORECASE)
 R2N2 = re.compile(r"(?:ShapeNetRendering/)?([^/]+)/([^/]+)/rendering/([^/]+)")

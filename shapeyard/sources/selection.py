@@ -1,59 +1,41 @@
-"""Which objects of a source are taken, in which split, in which shard.
-
-Everything here depends on an object's id alone (by salted hashes), so a source that grows keeps what was decided:
-a new object lands in one shard and leaves the other shards as they are.
-"""
+"""What is asked of a source."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
-from shapeyard.contracts.dataset import Split
-from shapeyard.errors import ParameterError, SourceError, require
-from shapeyard.geometry.frames import UpAxis
-from shapeyard.sources.layouts import LAYOUTS, ListedObject, detect_layout, group_objects
-from shapeyard.sources.source import SourceFile
+from shapeyard.contracts.stage import NonNegativeInt, OneOf, Range, Settings
+from shapeyard.errors import ParameterError
 
+Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 MAX_SHARDS = 64
 """A task's executor input is one argument of at most 128 KiB, so about 200 collected artifacts."""
-SMALL_CLASS = 20
-"""Below this a split drawn by chance may be empty, so it goes by rank."""
 
 
 @dataclass(frozen=True)
-class SelectedObject:
-    """An object with its split and the axis that points up."""
-
-    listed: ListedObject
-    split: Split
-    up_axis: UpAxis
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What `plan` was asked for; travels to `fetch` inside the shard item, as strings."""
+class Selection(Settings):
+    """Which objects of a source are taken: the settings of `plan`, which travel to `fetch` in the shard item."""
 
     source: str
-    layout: str = "auto"
+    """s3://bucket/prefix, a folder, an .npz of voxel grids, or
+    procedural://?objects=480&seed=0&classes=chair,lamp."""
+    layout: Annotated[str, OneOf(("auto", *LAYOUTS))] = "auto"
+    """auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32), classes (one folder a class) or things (the
+    same, of STL folders and ZIPs)."""
     classes: str = ""
-    """names with commas between; empty: all"""
-    max_per_class: int = 0
-    """0: all"""
-    up_axis: str = "auto"
-    shards: int = 4
+    """The classes to take, with commas between; empty for all."""
+    max_per_class: NonNegativeInt = 0
+    """Objects of a class at the most; 0 for all."""
+    up_axis: Annotated[str, OneOf(("auto", "y", "z"))] = "auto"
+    """The axis that points up in the files: auto, y or z."""
+    shards: Annotated[int, Range(ge=1, le=MAX_SHARDS)] = 4
+    """Shards to cut the list into, 1 to 64; empty ones are left out."""
 
-    def __post_init__(self) -> None:
-        """Raises `ParameterError` for a value out of range."""
-        require(self.layout in ("auto", *LAYOUTS), f"layout: expected auto, {', '.join(LAYOUTS)}, got {self.layout}")
-        require(self.up_axis in ("auto", "y", "z"), f"up_axis: expected auto, y or z, got {self.up_axis}")
-        require(1 <= self.shards <= MAX_SHARDS, f"shards: expected 1 to {MAX_SHARDS}, got {self.shards}")
-        require(self.max_per_class >= 0, f"max_per_class: expected 0 or more, got {self.max_per_class}")
-
-    def item(self, shard: int, objects: Sequence[SelectedObject]) -> dict[str, str]:
-        """The shard item: strings only, since integers in loop items come back as floats."""
+    def item(self, shard: int, objects: int, fingerprint: str) -> dict[str, str]:
+        """The item of a shard of so many objects: strings only, since integers in loop items come back as floats."""
         return {
             "source": self.source,
             "layout": self.layout,
@@ -62,8 +44,8 @@ class Selection:
             "up_axis": self.up_axis,
             "shards": str(self.shards),
             "shard": str(shard),
-            "objects": str(len(objects)),
-            "fingerprint": fingerprint(objects),
+            "objects": str(objects),
+            "fingerprint": fingerprint,
         }
 
     @classmethod
@@ -76,86 +58,3 @@ class Selection:
             )  # fmt: skip
         except (KeyError, ValueError, TypeError) as error:
             raise ParameterError(f"shard: expected an item of plan, got {dict(item)!r}: {error!r}") from error
-
-
-def select_objects(selection: Selection, files: Sequence[SourceFile]) -> list[SelectedObject]:
-    """The objects of a listing that a selection takes, with their splits, sorted by id.
-
-    Raises:
-        SourceError: if none is left, or a class that was asked for is not there.
-    """
-    layout = detect_layout(files) if selection.layout == "auto" else next(x for x in LAYOUTS if x == selection.layout)
-    by_class: dict[str, list[ListedObject]] = defaultdict(list)
-    for item in group_objects(files, layout):
-        by_class[item.class_name].append(item)
-    wanted = [name.strip() for name in selection.classes.split(",") if name.strip()] or sorted(by_class)
-    missing = [name for name in wanted if name not in by_class]
-    if missing:
-        raise SourceError(f"{selection.source}: no objects of class {', '.join(missing)}; there are {sorted(by_class)}")
-    selected = []
-    for name in wanted:
-        objects = sorted(by_class[name], key=lambda item: _hash("choice", item.id))
-        objects = objects[: selection.max_per_class or None]
-        splits = split_class(objects)
-        for item in objects:
-            up_axis: UpAxis = item.up_axis
-            if selection.up_axis != "auto":
-                up_axis = "z" if selection.up_axis == "z" else "y"
-            selected.append(SelectedObject(item, splits[item.id], up_axis))
-    if not selected:
-        raise SourceError(f"{selection.source}: no objects of layout {layout} in {len(files)} files")
-    return sorted(selected, key=lambda item: item.listed.id)
-
-
-def split_class(objects: Sequence[ListedObject]) -> dict[str, Split]:
-    """80/10/10 by a salted hash of the id; by its rank in a class of fewer than 20; a source's own split is kept.
-
-    A source that knows training and test only (ModelNet) gives its validation split from the training part.
-    """
-    splits: dict[str, Split] = {}
-    own = [item for item in objects if item.source_split]
-    if own:
-        for item in own:
-            validation = item.source_split == "train" and _fraction("split", item.id) < 0.1
-            splits[item.id] = "val" if validation else item.source_split or "train"
-        return splits
-    count = len(objects)
-    if count >= SMALL_CLASS:
-        for item in objects:
-            position = _fraction("split", item.id)
-            splits[item.id] = "test" if position < 0.1 else "val" if position < 0.2 else "train"
-        return splits
-    held_out = max(1, round(0.1 * count))
-    for rank, item in enumerate(sorted(objects, key=lambda item: _hash("split", item.id))):
-        test = count >= 2 and rank < held_out
-        validation = count >= 3 and held_out <= rank < 2 * held_out
-        splits[item.id] = "test" if test else "val" if validation else "train"
-    return splits
-
-
-def objects_of_shard(objects: Sequence[SelectedObject], shard: int, shards: int) -> list[SelectedObject]:
-    """The objects that the hash of their id puts into a shard."""
-    return [item for item in objects if int(_hash("shard", item.listed.id)[:12], 16) % shards == shard]
-
-
-def fingerprint(objects: Sequence[SelectedObject]) -> str:
-    """A hash over what a shard will bring: ids, splits, axes, and the tags of all files that belong to its objects."""
-    digest = hashlib.sha256()
-    for item in objects:
-        digest.update(_encoded(f"{item.listed.id}\0{item.split}\0{item.up_axis}\0"))
-        for file in item.listed.own_files:
-            digest.update(_encoded(f"{file.key}\0{file.size}\0{file.etag}\0"))
-    return digest.hexdigest()[:32]
-
-
-def _hash(salt: str, object_id: str) -> str:
-    return hashlib.sha256(_encoded(f"shapeyard {salt} {object_id}")).hexdigest()
-
-
-def _encoded(text: str) -> bytes:
-    """UTF-8, also of a folder's file name that is none: `fetch` says so."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _fraction(salt: str, object_id: str) -> float:
-    return int(_hash(salt, object_id)[:12], 16) / 16**12

@@ -11,24 +11,24 @@ import pytest
 import yaml
 from working_copy import working_copy
 
-from components.images import STACK_OF_STAGE
+from components import stages
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("path", "stages"),
+    ("path", "expected"),
     [
         ("README.md", []),
-        ("components/report/page.css", ["report"]),
+        ("components/report/page.html.jinja", ["report"]),
         ("components/render/render.py", ["render"]),
         ("shapeyard/geometry/lifting.py", None),
-        ("requirements/torch.txt", [s for s, stack in STACK_OF_STAGE.items() if stack == "torch"]),
+        ("requirements/torch.txt", [name for name, stage in stages().items() if stage.stack == "torch"]),
         ("docker/blender.Dockerfile", ["render"]),
-        ("docker/bin/entrypoint", list(STACK_OF_STAGE)),
+        ("docker/bin/entrypoint", list(stages())),
     ],
 )
-def test_what_a_change_concerns(path: str, stages: list[str] | None, tmp_path: Path) -> None:
+def test_what_a_change_concerns(path: str, expected: list[str] | None, tmp_path: Path) -> None:
     code = working_copy(tmp_path)
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
@@ -38,11 +38,11 @@ def test_what_a_change_concerns(path: str, stages: list[str] | None, tmp_path: P
     done = subprocess.run([sys.executable, "docker/changed.py", "HEAD"], cwd=code, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    if stages is None:
+    if expected is None:
         assert "train_recgan" in found
         assert "fetch" not in found
     else:
-        assert found == stages
+        assert found == expected
 
 
 def test_the_workflow_is_yaml_with_all_jobs() -> None:

@@ -20,8 +20,8 @@ from project import STAGES, Finished, wait_for_stage
 from project import Project as Copy
 from working_copy import outside_make
 
-from components.images import STACK_OF_STAGE
-from pipelines.compose import compose, dump, gpu_overlay
+from components import stages
+from launch.compose import compose, dump, gpu_overlay
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = str(Path(sysconfig.get_path("purelib")) / "compose" / "docker-compose")
@@ -40,7 +40,7 @@ def test_compose_accepts_them() -> None:
         [COMPOSE, *FILES, *overlay, "--profile", "stages", "config"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert all(f"\n  {stage.replace('_', '-')}:\n" in done.stdout for stage in STACK_OF_STAGE)
+    assert all(f"\n  {stage.replace('_', '-')}:\n" in done.stdout for stage in stages())
     assert done.stdout.count("driver: nvidia") == len(gpu_overlay()["services"])
 
 

@@ -12,16 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import trimesh
 import yaml
 
-from components.cli import stage_command
-from components.images import STACK_OF_STAGE, image
-from pipelines.build import build_images
-from pipelines.image_lock import BuiltImage, locked_images, write_lock
-from pipelines.images import local_image
+from components import stages
+from launch.build import build_images
+from launch.image_lock import BuiltImage, locked_images, write_lock
+from launch.images import local_image, release_image
+from launch.stage_commands import stage_command
 from shapeyard import __version__
 from shapeyard.contracts.dataset import Dataset, read_occupancy
 from shapeyard.errors import ParameterError
@@ -54,16 +55,18 @@ def test_what_is_inside(engine: Any, stack: str) -> None:
     assert found.stdout == ""
 
 
-@pytest.mark.parametrize("stage", STACK_OF_STAGE)
+@pytest.mark.parametrize("stage", stages())
 def test_a_stage_without_rights_shows_its_help(engine: Any, stage: str) -> None:
-    done = docker("run", "--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", image(stage))
+    done = docker("run", "--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp", release_image(stage))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"Usage: shapeyard {stage.replace('_', '-')} ")
-    for option in stage_command(stage).params:
+    options = stage_command(stage).get_params(click.Context(stage_command(stage)))
+    assert len(options) > 1
+    for option in options:
         assert option.opts[0] in done.stdout
 
 
-@pytest.mark.parametrize("stage", STACK_OF_STAGE)
+@pytest.mark.parametrize("stage", stages())
 def test_a_stage_finds_all_that_it_imports(engine: Any, stage: str) -> None:
     """A stack's lock holds what the stages of the stack need."""
     modules = [f"components.{stage}.{path.stem}" for path in (ROOT / "components" / stage).glob("[a-z]*.py")]
@@ -86,7 +89,7 @@ def test_a_stage_does_what_the_command_line_does(engine: Any, tmp_path: Path) ->
         """The stage by its image and by the command line, which finds /data elsewhere."""
         inside = docker("run", *mount, f"shapeyard/{stage}:{__version__}", stage, *words)
         given = [word.replace("/data/", f"{tmp_path}/").replace("/in/", "/out/") for word in words]
-        command = [sys.executable, "-m", "pipelines.cli", stage, *given]
+        command = [sys.executable, "-m", "launch.cli", stage, *given]
         outside = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
         assert (inside.returncode, outside.returncode) == (0, 0), inside.stderr + outside.stderr
         return inside.stdout.strip()
@@ -101,8 +104,8 @@ def test_a_stage_does_what_the_command_line_does(engine: Any, tmp_path: Path) ->
 
 
 def test_another_command_runs_as_it_is(engine: Any) -> None:
-    assert docker("run", "--rm", image("plan"), "python3", "-c", "print(1 + 1)").stdout.strip() == "2"
-    assert "reconstruct" in docker("run", "--rm", image("plan"), "list").stdout
+    assert docker("run", "--rm", release_image("plan"), "python3", "-c", "print(1 + 1)").stdout.strip() == "2"
+    assert "reconstruct" in docker("run", "--rm", release_image("plan"), "list").stdout
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from components.images import image
-from pipelines.ir import compile_pipeline, pipeline_names
-from pipelines.resources import ACCELERATOR_TAINTS, RESOURCES, SECRET, SECRET_KEYS, SETTINGS, SETTINGS_KEYS
+from components import stages
+from launch.images import release_image
+from launch.ir import compile_pipeline
+from launch.parameters import pipeline_names
+from pipelines.pods import ACCELERATOR_TAINTS, CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
 
 FOLDER = Path(__file__).parents[2] / "k8s"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
@@ -143,14 +145,14 @@ def test_what_a_pipeline_refers_to_is_there(manifests: list[Manifest], name: str
 
 
 def test_the_settings_are_those_that_stages_read(manifests: list[Manifest]) -> None:
-    assert set(named(manifests, "ConfigMap", SETTINGS)["data"]) <= set(SETTINGS_KEYS)
+    assert set(named(manifests, "ConfigMap", CONFIG_MAP)["data"]) <= set(CONFIG_MAP_KEYS)
 
 
 def test_the_store_of_dev_is_where_its_settings_say() -> None:
     manifests = build(FOLDER / "overlays" / "dev")
     service = named(manifests, "Service", "seaweedfs")
     port = service["spec"]["ports"][0]["port"]
-    assert named(manifests, "ConfigMap", SETTINGS)["data"]["AWS_ENDPOINT_URL"] == f"http://seaweedfs:{port}"
+    assert named(manifests, "ConfigMap", CONFIG_MAP)["data"]["AWS_ENDPOINT_URL"] == f"http://seaweedfs:{port}"
     store = named(manifests, "Deployment", "seaweedfs")["spec"]
     labels = store["template"]["metadata"]["labels"].items()
     assert service["spec"]["selector"].items() <= labels
@@ -174,7 +176,7 @@ def test_the_quota_holds_every_stage(manifests: list[Manifest]) -> None:
     used = [container["resources"] for spec in pod_specs(manifests) for container in spec["containers"]]
     for number, kind in enumerate(("requests", "limits")):
         for resource in ("cpu", "memory"):
-            most = max(quantity(getattr(stage, resource)[number]) for stage in RESOURCES.values())
+            most = max(quantity(getattr(stage.resources, resource)[number]) for stage in stages().values())
             others = sum(quantity(resources[kind][resource]) for resources in used)
             assert quantity(hard[f"{kind}.{resource}"]) >= most + others
     claims = [m["spec"]["resources"]["requests"]["storage"] for m in manifests if m["kind"] == "PersistentVolumeClaim"]
@@ -194,5 +196,5 @@ def test_the_check_takes_a_trainings_way() -> None:
         {"key": taint, "operator": "Exists", "effect": "NoSchedule"} for taint in ACCELERATOR_TAINTS
     ]
     (container,) = spec["containers"]
-    assert container["image"] == image("train_depth")
+    assert container["image"] == release_image("train_depth")
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"

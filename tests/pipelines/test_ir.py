@@ -1,34 +1,42 @@
 """The compiled pipelines: committed, complete, and of the form that all runners understand."""
 
 import re
-from pathlib import Path
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
 
-from components.cli import load_stage
-from components.images import STACK_OF_STAGE, image
-from pipelines.ir import (
-    FOLDER,
+from components import stages
+from launch.images import release_image
+from launch.ir import (
+    COMPILED,
     IR,
     compile_pipeline,
     dump,
     on_accelerator_nodes,
-    parameters_of,
-    parse_parameters,
-    pipeline_names,
-    preset,
     stages_of,
     task_names,
     with_images,
     without_retries,
 )
-from pipelines.resources import RESOURCES, SECRET, SECRET_KEYS, SETTINGS, SETTINGS_KEYS
-from shapeyard.errors import ParameterError
+from launch.parameters import load_pipeline, pipeline_names, preset
+from launch.stage_commands import load_stage
+from pipelines.pods import CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
 
-TRAINING = {stage for stage in STACK_OF_STAGE if stage.startswith("train_")}
+TRAINING = {stage for stage in stages() if stage.startswith("train_")}
 USES_BUCKET = {"plan", "fetch", *TRAINING}
 QUANTITY = re.compile(r"\d+m?|\d+[MG]i")
+
+
+@cache
+def _compiled(name: str) -> IR:
+    return compile_pipeline(name)
+
+
+def compiled(name: str) -> IR:
+    """A pipeline, compiled once, and a copy for every test."""
+    return deepcopy(_compiled(name))
 
 
 def containers(ir: IR) -> dict[str, dict[str, Any]]:
@@ -57,38 +65,40 @@ def calls(ir: IR) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_committed_ir_is_what_compiles(name: str) -> None:
-    committed = (FOLDER / "compiled" / f"{name}.yaml").read_text(encoding="utf-8")
+    committed = (COMPILED / f"{name}.yaml").read_text(encoding="utf-8")
     assert dump(compile_pipeline(name)) == committed, "run `shapeyard compile` and commit what it wrote"
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("presets/*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_a_preset_gives_every_parameter_and_no_other(path: Path) -> None:
-    types = parameters_of(compile_pipeline(path.parent.name))
-    values = preset(path.parent.name, path.stem)
-    assert set(values) == set(types)
-    python = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": bool}
-    for parameter, value in values.items():
-        assert type(value) is python[types[parameter]], f"{parameter}: {value!r}"
-    assert len(str(values)) < 10_000  # the API server's limit for all parameters of a run
+def parameters_of(ir: IR) -> dict[str, str]:
+    """The types of the pipeline's parameters as KFP names them."""
+    inputs = ir[0]["root"]["inputDefinitions"]["parameters"]
+    return {name: one["parameterType"] for name, one in inputs.items()}
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_the_declared_parameters_are_those_that_are_compiled(name: str) -> None:
+    types = {"STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": bool}
+    found = {parameter: types[kind] for parameter, kind in parameters_of(compiled(name)).items()}
+    assert found == {p: one.setting.type for p, one in load_pipeline(name).parameters().items()}
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_the_defaults_are_the_preset_small_without_its_source(name: str) -> None:
-    inputs = compile_pipeline(name)[0]["root"]["inputDefinitions"]["parameters"]
+    inputs = compiled(name)[0]["root"]["inputDefinitions"]["parameters"]
     optional = {parameter: spec["defaultValue"] for parameter, spec in inputs.items() if spec.get("isOptional")}
     assert "defaultValue" not in inputs["source"]
     assert {**optional, "source": preset(name, "small")["source"]} == preset(name, "small")
 
 
 def test_task_names_are_those_of_the_stages() -> None:
-    ir = compile_pipeline("reconstruct")
+    ir = compiled("reconstruct")
     assert task_names(ir) == {stage.replace("_", "-") for stage in stages_of(ir)}
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_every_component_parameter_is_given(name: str) -> None:
     """The API server fails on a default that a pipeline left out."""
-    ir = compile_pipeline(name)[0]
+    ir = compiled(name)[0]
     for component in (ir["root"], *ir["components"].values()):
         for task, spec in component.get("dag", {}).get("tasks", {}).items():
             called = ir["components"][spec["componentRef"]["name"]]
@@ -101,7 +111,7 @@ def test_every_component_parameter_is_given(name: str) -> None:
 @pytest.mark.parametrize("name", pipeline_names())
 def test_nothing_in_a_loop_takes_an_output_from_outside(name: str) -> None:
     """Local runs would silently put the loop's item in its place."""
-    ir = compile_pipeline(name)[0]
+    ir = compiled(name)[0]
     loops = {n: s for n, s in ir["root"]["dag"]["tasks"].items() if "parameterIterator" in s}
     assert loops
     for spec in loops.values():
@@ -113,7 +123,7 @@ def test_nothing_in_a_loop_takes_an_output_from_outside(name: str) -> None:
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_accelerators_on_training_stages_and_on_no_other(name: str) -> None:
-    ir = compile_pipeline(name)
+    ir = compiled(name)
     for stage, container in containers(ir).items():
         accelerator = container["resources"].get("accelerator", {})
         assert bool(accelerator) == (stage in TRAINING)
@@ -132,13 +142,9 @@ def type_of_value(ir: IR, stage: str, value: str) -> tuple[str, str]:
     return name, parameters_of(ir)[name]
 
 
-def test_every_stage_has_its_resources() -> None:
-    assert set(RESOURCES) == set(STACK_OF_STAGE)
-
-
 @pytest.mark.parametrize("name", pipeline_names())
 def test_requests_and_limits(name: str) -> None:
-    for stage, container in containers(compile_pipeline(name)).items():
+    for stage, container in containers(compiled(name)).items():
         resources = container["resources"]
         for kind in ("Cpu", "Memory"):
             request, limit = resources[f"resource{kind}Request"], resources[f"resource{kind}Limit"]
@@ -149,7 +155,7 @@ def test_requests_and_limits(name: str) -> None:
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_credentials_by_reference_where_a_bucket_is_used(name: str) -> None:
-    ir = compile_pipeline(name)
+    ir = compiled(name)
     for stage, pod in pods(ir).items():
         if stage not in USES_BUCKET:
             assert not {"secretAsEnv", "secretAsVolume", "configMapAsEnv"} & set(pod), stage
@@ -157,26 +163,28 @@ def test_credentials_by_reference_where_a_bucket_is_used(name: str) -> None:
         (secret,), (settings,) = pod["secretAsEnv"], pod["configMapAsEnv"]
         assert (secret["secretName"], secret["optional"]) == (SECRET, True)
         assert secret["keyToEnv"] == [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
-        assert (settings["configMapName"], settings["optional"]) == (SETTINGS, True)
-        assert settings["keyToEnv"] == [{"configMapKey": key, "envVar": key} for key in SETTINGS_KEYS]
+        assert (settings["configMapName"], settings["optional"]) == (CONFIG_MAP, True)
+        assert settings["keyToEnv"] == [{"configMapKey": key, "envVar": key} for key in CONFIG_MAP_KEYS]
     assert not any("env" in container for container in containers(ir).values()), "no value is written down"
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_shared_memory_for_training(name: str) -> None:
-    ir = compile_pipeline(name)
+    ir = compiled(name)
     for stage, pod in pods(ir).items():
         mounts = pod.get("emptyDirMounts", [])
         assert len(mounts) == (stage in TRAINING)
         for mount in mounts:
             assert (mount["mountPath"], mount["medium"]) == ("/dev/shm", "Memory")
-            size, memory = (int(text.removesuffix("Gi")) for text in (mount["sizeLimit"], RESOURCES[stage].memory[1]))
+            size, memory = (
+                int(text.removesuffix("Gi")) for text in (mount["sizeLimit"], stages()[stage].resources.memory[1])
+            )
             assert size <= memory / 4, "it counts as the container's memory"
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_every_stage_has_a_deadline_and_tries_again_within_it(name: str) -> None:
-    ir = compile_pipeline(name)
+    ir = compiled(name)
     assert set(calls(ir)) == set(pods(ir)) == set(containers(ir))
     for stage, task in calls(ir).items():
         deadline = int(pods(ir)[stage]["activeDeadlineSeconds"])
@@ -191,68 +199,48 @@ def test_every_stage_has_a_deadline_and_tries_again_within_it(name: str) -> None
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_nothing_runs_as_root(name: str) -> None:
-    for pod in pods(compile_pipeline(name)).values():
+    for pod in pods(compiled(name)).values():
         assert pod["securityContext"] == {"runAsNonRoot": True}
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_local_runs_try_once_and_keep_both_documents(name: str) -> None:
-    ir = without_retries(compile_pipeline(name))
+    ir = without_retries(compiled(name))
     assert len(ir) == 2
     assert not any("retryPolicy" in task for task in calls(ir).values())
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_training_on_chosen_nodes(name: str) -> None:
-    ir = on_accelerator_nodes(compile_pipeline(name), {"pool": "a100"})
+    ir = on_accelerator_nodes(compiled(name), {"pool": "a100"})
     for stage, pod in pods(ir).items():
         assert pod.get("nodeSelector") == ({"labels": {"pool": "a100"}} if stage in TRAINING else None)
 
 
 @pytest.mark.parametrize("name", pipeline_names())
 def test_plan_is_never_cached(name: str) -> None:
-    tasks = calls(compile_pipeline(name))
+    tasks = calls(compiled(name))
     assert not tasks["plan"]["cachingOptions"].get("enableCache")
     trainings = [task for stage, task in tasks.items() if stage in TRAINING]
     assert trainings and all(task["cachingOptions"].get("enableCache") for task in trainings)
 
 
 def test_images() -> None:
-    ir = compile_pipeline("reconstruct")
-    stages = stages_of(ir)
-    assert stages == [stage for stage in STACK_OF_STAGE if stage in stages]
-    assert "train_recgan" in stages
+    ir = compiled("reconstruct")
+    called = stages_of(ir)
+    assert called == list(load_pipeline("reconstruct").prefixes)
     changed = with_images(ir, lambda stage: f"registry:5000/{stage.replace('_', '-')}@sha256:0")
-    assert stages_of(changed) == stages
-    assert image("train_depth").startswith("shapeyard/train-depth:")
+    assert stages_of(changed) == called
+    assert release_image("train_depth").startswith("shapeyard/train-depth:")
 
 
 def test_every_stage_is_part_of_a_pipeline() -> None:
-    called = {stage for name in pipeline_names() for stage in stages_of(compile_pipeline(name))}
-    assert called == set(STACK_OF_STAGE) - {"sample_sdf"}  # for the pipeline `implicit`, which is still to come
+    called = {stage for name in pipeline_names() for stage in stages_of(compiled(name))}
+    assert called == set(stages()) - {"sample_sdf"}  # for the pipeline `implicit`, which is still to come
 
 
-@pytest.mark.parametrize("stage", STACK_OF_STAGE)
+@pytest.mark.parametrize("stage", stages())
 def test_one_word_everywhere(stage: str) -> None:
     component = load_stage(stage)
     assert component.python_func.__name__ == stage
-    assert component.component_spec.implementation.container.image == image(stage)
-
-
-def test_parameters_are_parsed() -> None:
-    ir = compile_pipeline("reconstruct")
-    assert parse_parameters(ir, {"views": "3", "max_skipped": "0.1"}) == {"views": 3, "max_skipped": 0.1}
-    with pytest.raises(ParameterError, match="--param views: expected a value of type integer, got 'x'"):
-        parse_parameters(ir, {"views": "x"})
-    with pytest.raises(ParameterError, match="--param nonsense: expected one of"):
-        parse_parameters(ir, {"nonsense": "1"})
-    assert parse_parameters(ir, {"accelerators": "4"}) == {"accelerators": "4"}
-    for text in ("one", "-1", "1.5", "", "01", "½", '"1"'):
-        with pytest.raises(
-            ParameterError, match=r"^--param accelerators: expected a whole number of 0 or more, got .*$"
-        ):
-            parse_parameters(ir, {"accelerators": text})
-    with pytest.raises(ParameterError, match="pipeline: expected one of"):
-        compile_pipeline("nonsense")
-    with pytest.raises(ParameterError, match="preset: expected one of"):
-        preset("reconstruct", "nonsense")
+    assert component.component_spec.implementation.container.image == release_image(stage)

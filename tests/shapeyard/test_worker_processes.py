@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from shapeyard.errors import MeshError, ShapeyardError
-from shapeyard.processes import results_in_order
+from shapeyard.processes import ordered_process_map
 
 
 def start() -> Callable[[int], tuple[int, int]]:
@@ -39,18 +39,18 @@ def fail(number: int) -> int:
 
 
 def test_results_are_in_order_and_made_elsewhere() -> None:
-    results = list(results_in_order(start, range(20), 2))
+    results = list(ordered_process_map(start, range(20), 2))
     assert [square for square, _ in results] == [number * number for number in range(20)]
     made_by = {process for _, process in results}
     assert len(made_by) in (1, 2)
     assert os.getpid() not in made_by
-    assert list(results_in_order(start, [], 2)) == []
+    assert list(ordered_process_map(start, [], 2)) == []
 
 
 def test_arrays_come_as_they_were_and_can_be_written_to() -> None:
     arrays = [np.arange(size, dtype=np.float32) for size in (0, 1, 300_000)]
     work = lambda number: {"array": arrays[number], "column": np.eye(4)[:, 1], "reason": "none"}  # noqa: E731
-    for number, result in enumerate(results_in_order(lambda: work, range(3), 2)):
+    for number, result in enumerate(ordered_process_map(lambda: work, range(3), 2)):
         assert np.array_equal(result["array"], arrays[number]) and np.array_equal(result["column"], [0, 1, 0, 0])
         assert result["array"].dtype == np.float32 and result["array"].flags.writeable
 
@@ -58,7 +58,7 @@ def test_arrays_come_as_they_were_and_can_be_written_to() -> None:
 def test_few_wait() -> None:
     """No more than were asked for are begun before the first is taken."""
     with tempfile.TemporaryDirectory() as folder:
-        results = results_in_order(lambda: lambda number: Path(folder, str(number)).touch(), range(20), 2, ahead=3)
+        results = ordered_process_map(lambda: lambda number: Path(folder, str(number)).touch(), range(20), 2, ahead=3)
         next(results)
         time.sleep(0.5)
         assert sorted(path.name for path in Path(folder).iterdir()) == ["0", "1", "2"]
@@ -67,15 +67,15 @@ def test_few_wait() -> None:
 
 def test_what_the_work_raises_is_raised() -> None:
     with pytest.raises(MeshError, match="number 1") as raised:
-        list(results_in_order(lambda: fail, [0, 1], 2))
+        list(ordered_process_map(lambda: fail, [0, 1], 2))
     assert "in fail" in raised.value.__notes__[0], "where it was raised"
     unsendable = type("Unsendable", (Exception,), {})
     for error in (KeyError("key"), unsendable("words")):
         work = functools.partial(_raise, error)
         with pytest.raises((KeyError, ShapeyardError), match=r"key|Unsendable: words"):
-            list(results_in_order(lambda work=work: work, [0], 1))
+            list(ordered_process_map(lambda work=work: work, [0], 1))
         with pytest.raises((KeyError, ShapeyardError), match=r"key|Unsendable: words"):
-            list(results_in_order(functools.partial(_raise, error, 0), [0], 1))
+            list(ordered_process_map(functools.partial(_raise, error, 0), [0], 1))
 
 
 def _raise(error: Exception, _: int) -> None:
@@ -87,7 +87,7 @@ def _raise(error: Exception, _: int) -> None:
 def test_an_item_that_ends_its_process_is_named_and_costs_no_other(how: str, processes: int) -> None:
     culprits = {0, 6, 7, 8, 19}
     work = lambda number: end(how) if number in culprits else number * number  # noqa: E731
-    results = list(results_in_order(lambda: work, range(20), processes))
+    results = list(ordered_process_map(lambda: work, range(20), processes))
     expected = f"signal {int(signal.Signals[how])}" if how.startswith("SIG") else "status 3"
     assert [result for result in results if isinstance(result, int)] == [n * n for n in range(20) if n not in culprits]
     for number in culprits:
@@ -118,7 +118,7 @@ def test_an_item_whose_process_was_ended_by_another_is_worked_on_again_in_a_fres
 
         return work
 
-    results = list(results_in_order(begin, range(12), processes))
+    results = list(ordered_process_map(begin, range(12), processes))
     assert [number for number, _ in results] == list(range(12))
     assert [results[number][1] for number in (2, 6, 10)] == [1, 1, 1]
     assert not list(scratch.iterdir()), "nothing is left of any process"
@@ -131,19 +131,19 @@ def test_a_process_that_is_ended_as_it_begins_is_replaced(tmp_path: Path) -> Non
             end("SIGKILL")
         return lambda number: number
 
-    assert list(results_in_order(begin, range(5), 1)) == list(range(5))
+    assert list(ordered_process_map(begin, range(5), 1)) == list(range(5))
 
 
 def test_processes_that_cannot_begin_end_the_run() -> None:
     with pytest.raises(ShapeyardError, match=r"two processes ended before they could begin to work \(signal 11\)"):
-        list(results_in_order(functools.partial(end, "SIGSEGV"), range(1000), 2))
+        list(ordered_process_map(functools.partial(end, "SIGSEGV"), range(1000), 2))
     with pytest.raises(ImportError, match="no library"):
-        list(results_in_order(functools.partial(_raise, ImportError("no library"), 0), range(1000), 2))
+        list(ordered_process_map(functools.partial(_raise, ImportError("no library"), 0), range(1000), 2))
 
 
 def test_no_process_outlives_who_stops_early() -> None:
     threads = threading.active_count()
-    results = results_in_order(start, range(20), 2)
+    results = ordered_process_map(start, range(20), 2)
     _, process = next(results)
     results.close()
     assert threading.active_count() == threads

@@ -22,7 +22,7 @@ _SHORTEST = 2e-5
 _GROWTHS = (0.0, 4e-4, 8e-4, -4e-4)
 """By how much parts grow about their middles before they are united. The first is used unless it leaves a surface that
 touches itself (1 object in 1000), which readers that merge vertices would break."""
-_MOST_MATERIALS = 64
+_MAX_MATERIALS = 64
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _manifold(solid: Solid, slot: int, growth: float) -> Manifold:
 @lru_cache
 def _first_id() -> int:
     """The manifold library's ids that stand for materials 0, 1, …: it carries them through every union."""
-    return int(Manifold.reserve_ids(_MOST_MATERIALS))
+    return int(Manifold.reserve_ids(_MAX_MATERIALS))
 
 
 def _united(solids: Sequence[tuple[Manifold, bool]]) -> Mesh64:

@@ -1,4 +1,5 @@
 import os
+import re
 import struct
 import time
 from collections.abc import Iterator
@@ -6,26 +7,30 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
 import trimesh
 
-from components.fetch.fetch import fetch_shard
-from components.plan.plan import plan_shards
+from components.fetch import FetchSettings
+from components.fetch.fetch import fetch
+from components.plan.plan import plan
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import FormatError, ParameterError, SourceError, TooManySkippedError
 from shapeyard.geometry.frames import transform
 from shapeyard.sources.copying import copy_to_bucket
 from shapeyard.sources.s3 import S3Source
+from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
-from shapeyard.sources.source import open_source
 
 
-def fetch(source: str, output: Path, max_skipped: float = 0.9, max_megabytes: int = 1, **selection: object) -> Dataset:
-    (item,) = plan_shards(Selection(source, shards=1, **selection))  # type: ignore[arg-type]
-    fetch_shard(item, output, max_megabytes, 10_000, max_skipped)
+def fetched(
+    source: str, output: Path, max_skipped: float = 0.9, max_megabytes: int = 1, **selection: object
+) -> Dataset:
+    (item,) = plan(Selection(source, shards=1, **selection))  # type: ignore[arg-type]
+    fetch(item, output, FetchSettings(max_megabytes=max_megabytes, max_triangles=10_000, max_skipped=max_skipped))
     return Dataset([output], "meshes")
 
 
@@ -47,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_canonical_frame(folder: Path, tmp_path: Path) -> None:
-    data = fetch(str(folder), tmp_path / "out")
+    data = fetched(str(folder), tmp_path / "out")
     assert len(data.samples) == 4
     for sample in data.samples:
         path = data.extract(sample.id, tmp_path / "x" / sample.id)
@@ -62,7 +67,7 @@ def test_canonical_frame(folder: Path, tmp_path: Path) -> None:
 
 def test_from_a_bucket_the_same_as_from_the_folder(folder: Path, bucket: str, tmp_path: Path) -> None:
     copy_to_bucket(str(folder), f"{bucket}/p", lambda done, total: None)
-    one, two = fetch(str(folder), tmp_path / "a"), fetch(f"{bucket}/p", tmp_path / "b")
+    one, two = fetched(str(folder), tmp_path / "a"), fetched(f"{bucket}/p", tmp_path / "b")
     assert [(s.id, s.split, s.sha256, s.canonical_from_file) for s in one.samples] == [
         (s.id, s.split, s.sha256, s.canonical_from_file) for s in two.samples
     ]
@@ -82,7 +87,7 @@ def test_materials_and_textures_come_along(tmp_path: Path) -> None:
     )
     (root / "images" / "t 0.jpg").write_bytes(b"jpg")
     (root / "models" / "model_normalized.solid.binvox").write_bytes(b"big")
-    data = fetch(str(tmp_path / "src"), tmp_path / "out")
+    data = fetched(str(tmp_path / "src"), tmp_path / "out")
     main = data.extract("chair/abc", tmp_path / "x")
     assert main == tmp_path / "x" / "models" / "model_normalized.obj"
     found = {path.relative_to(tmp_path / "x").as_posix() for path in (tmp_path / "x").rglob("*") if path.is_file()}
@@ -107,7 +112,7 @@ def test_bad_meshes_are_skipped_with_a_reason(folder: Path, tmp_path: Path) -> N
     for name, content in BAD.items():
         (folder / "box" / name).write_bytes(content)
     save(trimesh.creation.icosphere(subdivisions=5), folder / "ball" / "many.ply")  # 20,480 triangles
-    data = fetch(str(folder), tmp_path / "out")
+    data = fetched(str(folder), tmp_path / "out")
     reasons = {skipped.id: skipped.reason for skipped in data.skipped}
     assert set(reasons) == {f"box/{Path(name).stem}" for name in BAD} | {"ball/many"}
     assert len(data.samples) == 4
@@ -121,33 +126,37 @@ def test_too_many_bad_ones_fail_the_stage(folder: Path, tmp_path: Path) -> None:
     for name, content in BAD.items():
         (folder / "box" / name).write_bytes(content)
     with pytest.raises(TooManySkippedError, match="10 of 14"):
-        fetch(str(folder), tmp_path / "out", max_skipped=0.5)
+        fetched(str(folder), tmp_path / "out", max_skipped=0.5)
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 def test_a_source_that_changed_after_the_plan(folder: Path, tmp_path: Path) -> None:
-    (item,) = plan_shards(Selection(str(folder), shards=1))
+    (item,) = plan(Selection(str(folder), shards=1))
     time.sleep(0.01)
     save(trimesh.creation.box(), folder / "box" / "new.stl")
     with pytest.raises(SourceError, match="changed since it was planned"):
-        fetch_shard(item, tmp_path / "out", 1, 100, 0.5)
+        fetch(item, tmp_path / "out", FetchSettings(max_megabytes=1, max_triangles=100, max_skipped=0.5))
 
 
 def test_a_mesh_that_is_gone_when_it_is_brought(folder: Path, tmp_path: Path) -> None:
     (folder / "box" / "dangling.stl").symlink_to(folder / "nowhere.stl")
-    assert len(fetch(str(folder), tmp_path / "out").samples) == 4  # a link to nothing is no file
+    assert len(fetched(str(folder), tmp_path / "out").samples) == 4  # a link to nothing is no file
 
 
-@pytest.mark.parametrize("values", [(0, 1, 0.5), (1, 0, 0.5), (1, 1, 1.5)])
-def test_parameters_out_of_range(folder: Path, tmp_path: Path, values: tuple[int, int, float]) -> None:
-    (item,) = plan_shards(Selection(str(folder), shards=1))
-    with pytest.raises(ParameterError, match="expected"):
-        fetch_shard(item, tmp_path / "out", *values)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"max_megabytes": 0}, "max_megabytes: expected 1 or more, got 0"),
+     ({"max_triangles": 0}, "max_triangles: expected 1 or more, got 0"),
+     ({"max_skipped": 1.5}, "max_skipped: expected 0 to 1, got 1.5")],
+)  # fmt: skip
+def test_parameters_out_of_range(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{re.escape(message)}$"):
+        FetchSettings(**values)
 
 
 @pytest.mark.realdata
 def test_real_models(realdata: Path, tmp_path: Path) -> None:
-    data = fetch(str(realdata / "shapenet_v2"), tmp_path / "a", max_megabytes=100, max_per_class=1)
+    data = fetched(str(realdata / "shapenet_v2"), tmp_path / "a", max_megabytes=100, max_per_class=1)
     assert len(data.samples) + len(data.skipped) == len(list((realdata / "shapenet_v2").iterdir()))
     assert not data.skipped or all("triangles" in s.reason for s in data.skipped)
 
@@ -228,7 +237,7 @@ def test_a_key_that_is_no_path_costs_its_object_alone(
         monkeypatch.setenv(name, "any")
     with plain_store({name: content.get(name[-4:], b"") for name in (good, key)}) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        data = fetch("s3://any", tmp_path / "out", layout=layout)
+        data = fetched("s3://any", tmp_path / "out", layout=layout)
     assert len(data.samples) == 1
     (skipped,) = data.skipped
     assert "expected a name of a file inside its folder, got" in skipped.reason
@@ -242,7 +251,7 @@ def test_the_longest_name_that_a_file_can_have_is_brought_from_a_bucket(bucket: 
     (tmp_path / "in" / "cups").mkdir(parents=True)
     (tmp_path / "in" / "cups" / name).write_bytes(CUBE)
     copy_to_bucket(str(tmp_path / "in"), bucket, lambda done, total: None)
-    assert fetch(bucket, tmp_path / "out").samples[0].id == f"cups/{name.removesuffix('.stl')}"
+    assert fetched(bucket, tmp_path / "out").samples[0].id == f"cups/{name.removesuffix('.stl')}"
 
 
 def test_a_file_that_is_a_folder_as_well(bucket: str, tmp_path: Path) -> None:
@@ -252,7 +261,7 @@ def test_a_file_that_is_a_folder_as_well(bucket: str, tmp_path: Path) -> None:
     for name, content in {"a/one.obj": both, "a/m": "", "a/m/x.mtl": "", "a/two.obj": TRIANGLE}.items():
         (tmp_path / "file").write_text(content)
         target.upload(tmp_path / "file", name)
-    data = fetch(bucket, tmp_path / "out")
+    data = fetched(bucket, tmp_path / "out")
     assert [sample.id for sample in data.samples] == ["a/two"]
     assert "expected a name that is not a folder's as well" in data.skipped[0].reason
 
@@ -269,7 +278,7 @@ def test_links_out_of_a_source_folder_are_not_followed(folder: Path, tmp_path: P
         (folder / "box" / f"{name}.mtl").write_text(f"newmtl m\nmap_Kd {name}.png\n")
     (folder / "box" / "linked.png").symlink_to(secret)
     os.mkfifo(folder / "box" / "pipe.png")
-    data = fetch(str(folder), tmp_path / "out")
+    data = fetched(str(folder), tmp_path / "out")
     reasons = {skipped.id: skipped.reason for skipped in data.skipped}
     assert set(reasons) == {"box/link", "box/linked"}
     for reason in reasons.values():
@@ -290,6 +299,6 @@ def test_a_pipe_that_took_a_files_place_is_not_waited_for(folder: Path, tmp_path
 
 def test_a_file_name_that_is_not_utf8_costs_its_object_alone(folder: Path, tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(folder / "box") + b"/caf\xe9.stl")).write_bytes(CUBE)
-    data = fetch(str(folder), tmp_path / "out")
+    data = fetched(str(folder), tmp_path / "out")
     assert len(data.samples) == 4
     assert [(s.id, "not UTF-8" in s.reason) for s in data.skipped] == [("box/caf\\udce9", True)]

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scenes import Files, write_meshes
 
-from components.render.render import render_meshes
+from components.render import RenderSettings
+from components.render.render import render
 from shapeyard.contracts.dataset import Dataset
 
 
@@ -24,7 +25,7 @@ def draw(tmp_path: Path) -> Callable[..., Dataset]:
     ) -> Dataset:
         meshes = write_meshes(tmp_path / f"{folder}-meshes", objects)
         chosen = {"views": 2, "image_size": 64, "samples": 1, "workers": 1, **parameters}
-        render_meshes(meshes, tmp_path / folder, **chosen)
+        render(meshes, tmp_path / folder, RenderSettings(**chosen))
         return Dataset([tmp_path / folder], "renders")
 
     return draw

@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 from scenes import IDENTITY, Files, mean_color, textured_square
 
-from components.fetch.fetch import fetch_shard
-from components.plan.plan import plan_shards
-from components.render.render import render_meshes
+from components.fetch import FetchSettings
+from components.fetch.fetch import fetch
+from components.plan.plan import plan
+from components.render import RenderSettings
+from components.render.render import render
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.sources.selection import Selection
 
@@ -182,9 +184,9 @@ def test_a_source_folder_with_links_and_pipes(secret, tmp_path):
     (root / "link.png").symlink_to(secret)
     (root / "own.png").write_bytes(png((255, 0, 0)))
 
-    (item,) = plan_shards(Selection(str(root.parent), shards=1))
-    fetch_shard(item, tmp_path / "meshes", 1, 100, 0.5)
-    render_meshes(tmp_path / "meshes", tmp_path / "renders", views=2, image_size=64, samples=1, workers=1)
+    (item,) = plan(Selection(str(root.parent), shards=1))
+    fetch(item, tmp_path / "meshes", FetchSettings(max_megabytes=1, max_triangles=100, max_skipped=0.5))
+    render(tmp_path / "meshes", tmp_path / "renders", RenderSettings(views=2, image_size=64, samples=1, workers=1))
     renders = Dataset([tmp_path / "renders"], "renders")
     (skipped,) = renders.skipped
     assert skipped.id == "cups/linked"

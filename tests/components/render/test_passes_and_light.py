@@ -23,6 +23,7 @@ from scenes import (
 )
 
 from components.render.lighting import random_background, random_light
+from shapeyard.errors import TooManySkippedError
 from shapeyard.geometry.cameras import look_at, orbit
 
 BOX = {"b.stl": exported(trimesh.creation.box((1.0, 0.5, 0.3)), "stl")}
@@ -66,6 +67,7 @@ def test_albedo_is_the_colour_without_light(draw):
         assert not albedo[~mask].any()
         colors, counts = np.unique(albedo[mask], axis=0, return_counts=True)
         common = colors[counts > 20]
+        assert len(common)
         for color in common:
             red = [srgb(0.8), srgb(0.03), srgb(0.03)]  # nothing is darker than 0.03
             assert any(np.abs(color - np.array(wanted)).max() <= 1 for wanted in (red, [srgb(0.5)] * 3))
@@ -84,6 +86,7 @@ def test_nothing_of_the_inner_side_shines_through(draw, shape):
     for view in range(6):
         mask = np.isfinite(renders.read("a/1", "depth", view))
         albedo = renders.read("a/1", "albedo", view)[mask]
+        assert len(albedo) > 200
         assert np.abs(albedo - srgb(0.5)).max() <= 1
 
 
@@ -126,7 +129,7 @@ def test_an_object_beside_the_image_is_skipped(draw):
     seen = json.dumps({"world_from_camera": [look_at([0, 0, 3], target=[0.5, 0, 0]).tolist()], "fov_degrees": 40})
     renders = draw({"a/1": ("b.stl", BOX, IDENTITY)}, cameras=seen)
     assert np.isfinite(renders.read("a/1", "depth")).any()
-    with pytest.raises(Exception, match="nothing of it can be seen in any view"):
+    with pytest.raises(TooManySkippedError, match="nothing of it can be seen in any view"):
         draw({"a/1": ("b.stl", BOX, IDENTITY)}, "past", cameras=past)
 
 
@@ -135,6 +138,7 @@ def test_white_is_not_burnt_out(draw):
     objects = {"white/ball": ("part.obj", WHITE, IDENTITY), "white/box": ("part.obj", box, IDENTITY)}
     for light in ("studio", "random"):
         renders = draw(objects, light, views=12, samples=8, light=light, cameras="sphere")
+        assert len(renders.samples) == 2
         for sample in renders.samples:
             mask = np.isfinite(renders.read(sample.id, "depth"))
             pixels = renders.read(sample.id, "rgba")[mask][:, :3]

@@ -45,7 +45,7 @@ def test_formats_that_blender_reads_are_seen(draw):
         {f"square/{name}": ("square.obj", square_with(name, content), IDENTITY) for name, content in READABLE.items()},
         views=3,
     )  # fmt: skip
-    assert not renders.skipped
+    assert not renders.skipped and len(renders.samples) == len(READABLE)
     for sample in renders.samples:
         red, green, blue = np.mean([mean_color(renders, sample.id, view) for view in range(3)], axis=0)
         assert red > 2 * green, sample.id
@@ -95,6 +95,6 @@ def test_materials_that_are_no_materials_are_drawn_in_grey(draw):
         "square/folder": ("square.obj", {**files, "square.mtl": "newmtl picture\nmap_Kd .\n"}, IDENTITY),
         "square/up": ("square.obj", {**files, "square.mtl": "newmtl picture\nmap_Kd ../../etc/passwd\n"}, IDENTITY),
     })  # fmt: skip
-    assert not renders.skipped
+    assert not renders.skipped and len(renders.samples) == 5
     for sample in renders.samples:
         assert np.ptp(mean_color(renders, sample.id, 0)) < 3, sample.id

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -16,9 +17,10 @@ from click.testing import CliRunner
 from kfp import dsl
 from PIL import Image
 
-from components.sample_sdf.component import sample_sdf
-from components.sample_sdf.sample_sdf import Sampling, sample_mesh, sample_meshes
-from pipelines.cli import shapeyard
+from components.sample_sdf import SampleSdfSettings
+from components.sample_sdf.component import sample_sdf as component
+from components.sample_sdf.sample_sdf import sample_mesh, sample_sdf
+from launch.cli import shapeyard
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped, read_info
 from shapeyard.errors import DatasetError, MeshError, ParameterError, TooManySkippedError
 from shapeyard.formats.export import export_sdf
@@ -26,7 +28,7 @@ from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.frames import canonical_from_bounds, transform
 
 ROOT = Path(__file__).parents[3]
-FEW = Sampling(samples=3000)
+FEW = SampleSdfSettings(samples=3000, workers=1)
 
 
 def write_meshes(folder: Path, meshes: Mapping[str, trimesh.Trimesh | bytes]) -> Path:
@@ -62,7 +64,7 @@ def ball(radius: float) -> trimesh.Trimesh:
 def test_samples_rows_and_preview(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {f"ball/{n}.ply": ball(1 + n) for n in range(3)})
     target = tmp_path / "sdf"
-    sample_sdf.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(target)), samples=3000, workers=2)
+    component.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(target)), samples=3000, workers=2)
     inputs, sdf = Dataset([source], "meshes"), Dataset([target], "sdf")
     assert [sample.id for sample in sdf.samples] == [sample.id for sample in inputs.samples]
     assert [skipped.id for skipped in sdf.skipped] == ["cup/gone"]
@@ -91,18 +93,18 @@ def test_samples_rows_and_preview(tmp_path: Path) -> None:
 
 
 def test_the_number_of_processes_changes_nothing_and_the_seed_does(tmp_path: Path) -> None:
-    source = write_meshes(tmp_path, {f"ball/{n}.ply": ball(1 + n) for n in range(5)})
+    source = write_meshes(tmp_path, {f"ball/{n}.ply": ball(1 + n) for n in range(3)})
 
-    def first(name: str, sampling: Sampling, workers: int) -> list[bytes]:
-        sample_meshes(source, tmp_path / name, sampling, workers=workers)
+    def first(name: str, **settings: int) -> list[bytes]:
+        sample_sdf(source, tmp_path / name, SampleSdfSettings(samples=3000, **settings))
         with h5py.File(tmp_path / name / "shard-000.h5") as shard:
-            return [shard[f"ball/{n}/negative"][()].tobytes() for n in range(5)]
+            return [shard[f"ball/{n}/negative"][()].tobytes() for n in range(3)]
 
-    one = first("one", FEW, 1)
-    assert one == first("three", FEW, 3)
+    one = first("one", workers=1)
+    assert one == first("three", workers=3)
     assert (tmp_path / "one" / "samples.jsonl").read_bytes() == (tmp_path / "three" / "samples.jsonl").read_bytes()
     assert (tmp_path / "one" / "preview.png").read_bytes() == (tmp_path / "three" / "preview.png").read_bytes()
-    assert not set(one) & set(first("other", Sampling(samples=3000, seed=1), 2))
+    assert not set(one) & set(first("other", seed=1, workers=2))
 
 
 def test_it_works_from_a_script_that_guards_nothing(tmp_path: Path) -> None:
@@ -110,8 +112,9 @@ def test_it_works_from_a_script_that_guards_nothing(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {"ball/a.ply": ball(1)})
     script = tmp_path / "script.py"
     script.write_text(
-        "from components.sample_sdf.sample_sdf import Sampling, sample_meshes\n"
-        f"sample_meshes({str(source)!r}, {str(tmp_path / 'sdf')!r}, Sampling(1000), workers=2)\n"
+        "from components.sample_sdf import SampleSdfSettings\n"
+        "from components.sample_sdf.sample_sdf import sample_sdf\n"
+        f"sample_sdf({str(source)!r}, {str(tmp_path / 'sdf')!r}, SampleSdfSettings(samples=1000, workers=2))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     subprocess.run([sys.executable, script], check=True, env=environment, cwd=tmp_path, timeout=120)
@@ -126,8 +129,8 @@ def test_what_cannot_be_sampled_is_skipped_with_its_reason(tmp_path: Path) -> No
         "bad/grid.binvox": b"#binvox 1\n", "bad/large.ply": trimesh.creation.icosphere(5),
     }  # fmt: skip
     source = write_meshes(tmp_path, meshes)
-    sampling = Sampling(samples=1000, max_triangles=6000)
-    sample_meshes(source, tmp_path / "sdf", sampling, workers=1, max_skipped=0.9)
+    settings = SampleSdfSettings(samples=1000, max_triangles=6000, workers=1, max_skipped=0.9)
+    sample_sdf(source, tmp_path / "sdf", settings)
     info = read_info(tmp_path / "sdf")
     reasons = {skipped["id"]: skipped["reason"] for skipped in info["skipped"]}
     assert reasons["bad/page"] == "page.stl: not a mesh but an HTML or XML page"
@@ -139,7 +142,7 @@ def test_what_cannot_be_sampled_is_skipped_with_its_reason(tmp_path: Path) -> No
     assert "at most 6000 triangles, got 20480" in reasons["bad/large"]
     assert info["counts"]["samples"] == 1
     with pytest.raises(TooManySkippedError, match="5 of 6"):
-        sample_meshes(source, tmp_path / "sdf", sampling, workers=1)
+        sample_sdf(source, tmp_path / "sdf", replace(settings, max_skipped=0.5))
     assert not (tmp_path / "sdf" / "dataset.json").exists()
 
 
@@ -147,12 +150,14 @@ def test_an_open_mesh_that_is_let_through_may_still_have_no_inside() -> None:
     mesh = sheet()
     rng = np.random.default_rng(0)
     with pytest.raises(MeshError, match="nothing is inside: none of 3000 points"):
-        sample_mesh(np.array(mesh.vertices), np.array(mesh.faces), Sampling(3000, max_two_sided=1), rng)
+        sample_mesh(
+            np.array(mesh.vertices), np.array(mesh.faces), SampleSdfSettings(samples=3000, max_two_sided=1), rng
+        )
 
 
 def test_export_as_deepsdf_reads_it(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {"ball/a.ply": ball(2), "ball/b.ply": ball(3)})
-    sample_meshes(source, tmp_path / "sdf", FEW, workers=1)
+    sample_sdf(source, tmp_path / "sdf", FEW)
     done = CliRunner().invoke(shapeyard, ["export", str(tmp_path / "sdf"), str(tmp_path / "out")])
     assert done.exit_code == 0 and done.output.startswith("2 objects in ")
     sdf = Dataset([tmp_path / "sdf"], "sdf")
@@ -169,20 +174,15 @@ def test_export_as_deepsdf_reads_it(tmp_path: Path) -> None:
 
 
 def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
-    source = write_meshes(tmp_path, {"ball/a.ply": ball(1)})
     target = tmp_path / "sdf"
     for name, value in {
         "samples": 0, "near_surface": 1.1, "variance": -1, "fine_variance": 2, "max_two_sided": -0.1,
-        "max_triangles": 0, "seed": -1,
+        "max_triangles": 0, "seed": -1, "workers": -1, "max_skipped": 2,
     }.items():  # fmt: skip
         with pytest.raises(ParameterError, match=f"^{name}: expected .*, got {value}"):
-            Sampling(**{name: value})
-    with pytest.raises(ParameterError, match="workers"):
-        sample_meshes(source, target, FEW, workers=-1)
-    with pytest.raises(ParameterError, match="max_skipped"):
-        sample_meshes(source, target, FEW, max_skipped=2)
+            SampleSdfSettings(**{name: value})
     with pytest.raises(DatasetError, match=r"no dataset\.json"):
-        sample_meshes(tmp_path, target, FEW)
+        sample_sdf(tmp_path, target, FEW)
     assert not target.exists()
 
 

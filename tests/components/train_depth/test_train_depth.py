@@ -1,8 +1,7 @@
-"""The depth estimator: its sizes, its loss, and the whole stage on analytic shapes."""
+"""The training of the depth estimator: its examples, and the whole stage on analytic shapes."""
 
 from __future__ import annotations
 
-import math
 import random
 import subprocess
 import sys
@@ -17,16 +16,17 @@ import torch
 from kfp import dsl
 from safetensors.torch import load_file
 
+from components.train_depth import TrainDepthSettings
 from components.train_depth import views as views_module
-from components.train_depth.augmentation import Augmentation, augmented
 from components.train_depth.component import train_depth as component
-from components.train_depth.model import UNet, masked_squared_error, scale_invariant_error
-from components.train_depth.predict import Estimator, predict
-from components.train_depth.train import train_depth
-from components.train_depth.views import Standardization, Views, Window, stack
+from components.train_depth.train_depth import train_depth
+from components.train_depth.view_augmentation import Augmentation, augmented
+from components.train_depth.views import Views
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError, ParameterError
+from shapeyard.inference.depth import Window, stack
+from shapeyard.networks.unet import UNet
 
 TINY: dict[str, Any] = {
     "width": 4,
@@ -36,63 +36,8 @@ TINY: dict[str, Any] = {
     "validate_every": 10,
     "workers": 1,
 }
-TRAIN = "components.train_depth.train:train_depth"
+TRAIN = "components.train_depth.train_depth:train_depth"
 Write = Callable[..., Any]
-
-
-def test_parameters_of_the_paper_size_block_by_block() -> None:
-    """Ilios' network: 512×512×4, levels of 64, 128, 256, 512; no other block has parameters.
-
-    A level, c_in → c: three 3×3 convolutions with biases and the two vectors of a batch normalization,
-    (9·c_in·c + c) + 2·(9·c·c + c) + 2·c. An enlarging 2×2 convolution, 2c → c: 4·2c·c + c. On the way up a level sees
-    the enlarged and the skipped c channels, so c_in = 2c. The last one, 1×1, 64 → 1: 64 + 1.
-    """
-    network = UNet(64)
-
-    def counts(blocks: Any) -> list[int]:
-        return [sum(p.numel() for p in block.parameters()) for block in blocks]
-
-    assert counts(network.down) == [
-        2_368 + 2 * 36_928 + 128,  # 9·4·64 + 64, 9·64·64 + 64, 2·64
-        73_856 + 2 * 147_584 + 256,  # 9·64·128 + 128, 9·128·128 + 128, 2·128
-        295_168 + 2 * 590_080 + 512,  # 9·128·256 + 256, 9·256·256 + 256, 2·256
-        1_180_160 + 2 * 2_359_808 + 1_024,  # 9·256·512 + 512, 9·512·512 + 512, 2·512
-    ]
-    assert counts(network.enlarge) == [524_544, 131_200, 32_832]  # 8·256² + 256, 8·128² + 128, 8·64² + 64
-    assert counts(network.up) == [
-        1_179_904 + 2 * 590_080 + 512,  # 9·512·256 + 256, 9·256·256 + 256, 2·256
-        295_040 + 2 * 147_584 + 256,  # 9·256·128 + 128, 9·128·128 + 128, 2·128
-        73_792 + 2 * 36_928 + 128,  # 9·128·64 + 64, 9·64·64 + 64, 2·64
-    ]
-    assert counts([network.out, network.pool]) == [65, 0]
-    assert counts([network]) == [11_609_729]
-
-
-def test_shapes_and_overfit() -> None:
-    torch.manual_seed(0)
-    network = UNet(4)
-    rgba, depth = torch.rand(2, 4, 16, 24), torch.rand(2, 16, 24) + 1.5
-    depth[:, :3] = math.inf
-    assert network(rgba).shape == (2, 1, 16, 24)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    losses = []
-    for _ in range(40):
-        loss = masked_squared_error(network(rgba), depth, 2.0, 0.3)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
-
-
-def test_loss_counts_the_object_alone() -> None:
-    depth = torch.tensor([[[2.0, math.inf], [4.0, math.inf]]])
-    estimate = torch.tensor([[[[1.0, 99.0], [1.0, -99.0]]]], requires_grad=True)
-    loss = masked_squared_error(estimate, depth, 2.0, 2.0)  # targets 0 and 1
-    loss.backward()
-    assert loss.item() == pytest.approx(0.5)
-    assert estimate.grad is not None
-    assert estimate.grad[0, 0].tolist() == [[1.0, 0.0], [0.0, 0.0]]
 
 
 def test_views_and_their_standardization(write_shapes: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,9 +63,9 @@ def test_mirrored_views() -> None:
     assert images[0, 1, 1, 2].item() == pytest.approx(rgba[1, 2, 1] / 255)
     mirrored = [torch.equal(image, images[0].flip(-1)) for image in images[1:]]
     assert 4 < sum(mirrored) < 16
-    for image, seen, turned in zip(images[1:], depths[1:], mirrored, strict=True):
-        assert turned or torch.equal(image, images[0])
-        assert torch.equal(seen, depths[0].flip(-1) if turned else depths[0])
+    for image, seen, flipped in zip(images[1:], depths[1:], mirrored, strict=True):
+        assert flipped or torch.equal(image, images[0])
+        assert torch.equal(seen, depths[0].flip(-1) if flipped else depths[0])
 
 
 def ball() -> tuple[np.ndarray, np.ndarray]:
@@ -166,39 +111,8 @@ def test_crops_show_some_of_the_object() -> None:
         assert np.isfinite(depth).any() and set(np.unique(depth)) <= set(np.unique(view[1]))
         starts.add(depth.tobytes())
     assert len(starts) > 20
-    with pytest.raises(ParameterError, match=r"expected crop from 0 to 1, got 1.0"):
-        Augmentation(crop=1.0).check()
-
-
-def test_a_scale_invariant_error_forgives_a_factor() -> None:
-    depth = torch.tensor([[[1.0, 2.0, math.inf]], [[3.0, 3.0, 3.0]]])
-    mean, std = 2.0, 0.5
-    estimate = ((torch.tensor([[[1.5, 3.0, 9.0]], [[2.0, 2.0, 2.0]]]) - mean) / std)[:, None]
-    assert scale_invariant_error(estimate, depth, mean, std).item() == pytest.approx(0, abs=1e-6)
-    estimate = ((torch.tensor([[[1.0, 1.0, 9.0]], [[2.0, 2.0, 2.0]]]) - mean) / std)[:, None].requires_grad_()
-    error = scale_invariant_error(estimate, depth, mean, std)  # log differences 0 and −log 2: variance (log 2 / 2)²
-    assert error.item() == pytest.approx(16 * (math.log(2) / 2) ** 2 / 2, rel=1e-5)
-    error.backward()
-    assert estimate.grad is not None and torch.isfinite(estimate.grad).all()
-    assert masked_squared_error(estimate, torch.full_like(depth, math.inf), mean, std).item() == 0
-
-
-def test_views_are_cut_to_what_is_visible() -> None:
-    rgba, depth = np.zeros((32, 40, 4), np.uint8), np.full((32, 40), np.inf, np.float32)
-    first, second = (rgba.copy(), depth.copy()), (rgba.copy(), depth.copy())
-    first[1][9, 17], second[1][15, 25], second[0][15, 25] = 2.0, 3.0, 255
-    window = Window.around(np.isfinite([first[1], second[1]]))
-    assert window == (8, 16, 8, 32)  # the mirror images of columns 17 and 25 are 22 and 14
-    images, depths = stack([Window(8, 16, 16, 32).cut(view) for view in (first, second)])
-    assert images.shape == (2, 4, 8, 16) and depths[0, 1, 1] == 2.0 and depths[1, 7, 9] == 3.0
-    assert images[1, :, 7, 9].tolist() == [1.0] * 4
-    estimator = Estimator(UNet(4), Standardization(2.0, 0.3), window, half=False)
-    assert predict(estimator, [first])[0, 9, 17] < np.inf
-    beyond = rgba.copy(), depth.copy()
-    beyond[1][31, 39] = 2.0
-    assert np.isfinite(predict(estimator, [beyond])[0]).sum() == 1  # outside the window that was trained on
-    nothing = predict(estimator, [(rgba, depth)])
-    assert nothing.shape == (1, 32, 40) and np.isinf(nothing).all()
+    with pytest.raises(ParameterError, match=r"^random_crop: expected 0 to below 1, got 1\.0$"):
+        TrainDepthSettings(random_crop=1.0)
 
 
 def test_stage(write_shapes: Write, tmp_path: Path) -> None:
@@ -234,7 +148,9 @@ def test_same_seed_same_weights(write_shapes: Write, tmp_path: Path) -> None:
     renders, _ = write_shapes(count=5)
     weights = []
     for name, seed in {"a": 1, "b": 1, "c": 2}.items():
-        train_depth([renders], tmp_path / name, tmp_path / "depths", **{**TINY, "steps": 4, "seed": seed})
+        train_depth(
+            [renders], tmp_path / name, tmp_path / "depths", TrainDepthSettings(**{**TINY, "steps": 4, "seed": seed})
+        )
         weights.append(load_file(tmp_path / name / "model.safetensors"))
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert not all(torch.equal(weights[0][key], weights[2][key]) for key in weights[0])
@@ -242,7 +158,7 @@ def test_same_seed_same_weights(write_shapes: Write, tmp_path: Path) -> None:
 
 def test_without_val_the_last_weights_stay(write_shapes: Write, tmp_path: Path) -> None:
     renders, _ = write_shapes(count=2, splits=["train"])
-    figures = train_depth([renders], tmp_path / "m", tmp_path / "d", **{**TINY, "steps": 3})
+    figures = train_depth([renders], tmp_path / "m", tmp_path / "d", TrainDepthSettings(**{**TINY, "steps": 3})).figures
     assert "val_rmse" not in figures
     assert (figures["validated_on"], figures["kept_step"]) == (0, 3)
 
@@ -250,31 +166,33 @@ def test_without_val_the_last_weights_stay(write_shapes: Write, tmp_path: Path) 
 def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
     odd, _ = write_shapes(count=2, image_size=20, folder="odd")
     with pytest.raises(ParameterError, match="divide by 8, got 20 × 20"):
-        train_depth([odd], tmp_path / "m", tmp_path / "d", **TINY)
+        train_depth([odd], tmp_path / "m", tmp_path / "d", TrainDepthSettings(**TINY))
     untrained, _ = write_shapes(count=2, splits=["val"], folder="untrained")
     with pytest.raises(DatasetError, match="training split"):
-        train_depth([untrained], tmp_path / "m", tmp_path / "d", **TINY)
-    with pytest.raises(ParameterError, match="steps"):
-        train_depth([odd], tmp_path / "m", tmp_path / "d", **{**TINY, "steps": 0})
+        train_depth([untrained], tmp_path / "m", tmp_path / "d", TrainDepthSettings(**TINY))
+    with pytest.raises(ParameterError, match=r"^steps: expected 1 or more, got 0$"):
+        TrainDepthSettings(**{**TINY, "steps": 0})
 
 
 def test_images_of_two_sizes(write_shapes: Write, tmp_path: Path) -> None:
     large, _ = write_shapes(count=2, splits=["train"], folder="large")
     small, _ = write_shapes(start=2, count=4, splits=["train"], image_size=16, folder="small")
     with pytest.raises(DatasetError, match=r"images of \(32, 32\) pixels, sample ball/0002 has \(16, 16\)"):
-        train_depth([large, small], tmp_path / "m", tmp_path / "d", **TINY)
+        train_depth([large, small], tmp_path / "m", tmp_path / "d", TrainDepthSettings(**TINY))
 
 
 def test_killed_and_started_again_it_ends_with_the_same_files(write_shapes: Write, tmp_path: Path) -> None:
     renders, _ = write_shapes()
     changes = {"scale_invariant": 0.5, "color_jitter": 0.2, "random_background": 0.5, "random_crop": 0.3}
     state = tmp_path / "state"
-    arguments = {"renders": [str(renders)], **TINY, **changes, "checkpoint_minutes": 0}
-    alone = {**arguments, "model": str(tmp_path / "alone"), "depths": str(tmp_path / "alone-depths")}
-    again = {**arguments, "model": str(tmp_path / "again"), "depths": str(tmp_path / "again-depths"),
-             "checkpoints": str(state)}  # fmt: skip
+    settings = {**TINY, **changes, "checkpoint_minutes": 0}
+    alone = {"renders": [str(renders)], "model": str(tmp_path / "alone"), "depths": str(tmp_path / "alone-depths"),
+             "settings": settings}  # fmt: skip
+    again = {"renders": [str(renders)], "model": str(tmp_path / "again"), "depths": str(tmp_path / "again-depths"),
+             "settings": {**settings, "checkpoints": str(state)}}  # fmt: skip
     killed.run(TRAIN, alone)
-    killed.stop_at_checkpoint(TRAIN, again, state, random.randint(1, 25), random.random() / 20)
+    moment = random.Random(0)
+    killed.stop_at_checkpoint(TRAIN, again, state, moment.randint(1, 25), moment.random() / 20)
     assert not (tmp_path / "again" / "metrics.json").exists() and list(state.glob("*.safetensors"))
     for left in (1, 0):  # the second time from the checkpoint of the last step
         killed.run(TRAIN, again)
@@ -288,11 +206,15 @@ def test_killed_and_started_again_it_ends_with_the_same_files(write_shapes: Writ
 def test_two_ranks_write_what_one_does(write_shapes: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     renders, _ = write_shapes(count=5)
     monkeypatch.setenv("SHAPEYARD_RANKS", "2")
-    figures = train_depth([str(renders)], str(tmp_path / "m"), str(tmp_path / "d"), **{**TINY, "steps": 6})
+    settings = TrainDepthSettings(**{**TINY, "steps": 6})
+    figures = train_depth([str(renders)], str(tmp_path / "m"), str(tmp_path / "d"), settings).figures
     assert figures["ranks"] == 2 and figures == {k: v for k, v in read_metrics(tmp_path / "m").items() if k != "files"}
     assert (tmp_path / "m" / "logs").is_dir() and len(Dataset([tmp_path / "d"], "depths").samples) == 5
-    with pytest.raises(ParameterError, match="expected width of at least 1, got 0"):
-        train_depth([str(renders)], str(tmp_path / "m"), str(tmp_path / "d"), **{**TINY, "width": 0})
+    odd, _ = write_shapes(count=2, image_size=20, folder="odd")
+    with pytest.raises(ParameterError, match="divide by 8, got 20 × 20"):  # an error of a rank arrives as itself
+        train_depth([str(odd)], str(tmp_path / "m"), str(tmp_path / "d"), settings)
+    with pytest.raises(ParameterError, match=r"^width: expected 1 or more, got 0$"):
+        TrainDepthSettings(**{**TINY, "width": 0})
 
 
 def test_torchrun_is_another_way_to_start_two_ranks(write_shapes: Write, tmp_path: Path) -> None:
@@ -300,7 +222,7 @@ def test_torchrun_is_another_way_to_start_two_ranks(write_shapes: Write, tmp_pat
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     folders = ["--renders", str(renders), "--model", str(tmp_path / "m"), "--depths", str(tmp_path / "d")]
     sizes = ["--width", "8", "--steps", "6", "--batch-size", "2"]
-    command = [*torchrun, "-m", "components", "train-depth", *folders, *sizes]
+    command = [*torchrun, "-m", "launch", "train-depth", *folders, *sizes]
     subprocess.run(command, check=True, timeout=300, cwd=Path(__file__).parents[3])
     figures = read_metrics(tmp_path / "m")
     assert figures["ranks"] == 2 and figures["steps"] == 6
@@ -309,8 +231,6 @@ def test_torchrun_is_another_way_to_start_two_ranks(write_shapes: Write, tmp_pat
 
 def test_patience(write_shapes: Write, tmp_path: Path) -> None:
     renders, _ = write_shapes(count=5)
-    figures = train_depth(
-        [renders], tmp_path / "m", tmp_path / "d",
-        **{**TINY, "learning_rate": 1e-12, "steps": 50, "validate_every": 1, "patience": 3},
-    )  # fmt: skip
+    changed = {"learning_rate": 1e-12, "steps": 50, "validate_every": 1, "patience": 3}
+    figures = train_depth([renders], tmp_path / "m", tmp_path / "d", TrainDepthSettings(**(TINY | changed))).figures
     assert figures["steps"] == figures["kept_step"] + 3 < 50

@@ -15,14 +15,15 @@ from click.testing import CliRunner
 from kfp import dsl
 from safetensors.torch import load_file
 
+from components.train_recgan import TrainRecganSettings
 from components.train_recgan.component import train_recgan as component
-from components.train_recgan.model import Generator
 from components.train_recgan.pairs import lift
-from components.train_recgan.train import train_recgan
-from pipelines.cli import shapeyard
+from components.train_recgan.train_recgan import train_recgan
+from launch.cli import shapeyard
 from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError, ParameterError
+from shapeyard.networks.recgan import Generator
 
 TINY: dict[str, Any] = {
     "input_resolution": 8, "width": 8, "bottleneck": 16, "steps": 12, "batch_size": 4, "learning_rate": 3e-3,
@@ -61,8 +62,8 @@ def test_stage(write_shapes: Write, tmp_path: Path, adversarial: float) -> None:
     assert figures["val_iou"] == pytest.approx(max(row["val_iou"] for row in history))
     assert metrics.metadata["val_iou"] == figures["val_iou"]
     assert reconstructions.attributes == {"threshold": figures["threshold"]}
-    assert ("critic_advantage" in history[0]) == bool(adversarial)
-    assert bool(figures["critic_parameters"]) == bool(adversarial)
+    assert ("wasserstein_distance" in history[0]) == bool(adversarial)
+    assert bool(figures["discriminator_parameters"]) == bool(adversarial)
     config = read_config(model.path)
     generator = Generator(config["input_resolution"], config["width"], config["bottleneck"])
     generator.load_state_dict(load_file(Path(model.path) / "model.safetensors"))
@@ -75,12 +76,13 @@ def test_stage(write_shapes: Write, tmp_path: Path, adversarial: float) -> None:
     np.testing.assert_allclose(reconstructions.read("ball/0004", "canonical_from_cube")[1], one.canonical_from_cube)
 
 
-def test_the_critic_joins_in_late(write_shapes: Write, tmp_path: Path) -> None:
+def test_the_discriminator_joins_in_late(write_shapes: Write, tmp_path: Path) -> None:
     folders = write_shapes(count=5)
     depths = write_true_depths(folders.renders, tmp_path / "depths")
-    settings = {**TINY, "steps": 8, "adversarial": 0.2, "critic_start": 5}
-    train_recgan([folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r", **settings)
-    assert ["critic_advantage" in row for row in read_history(tmp_path / "m")] == [False, True]
+    settings = {**TINY, "steps": 8, "adversarial": 0.2, "discriminator_start": 5}
+    places = [folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r"
+    train_recgan(*places, TrainRecganSettings(**settings))
+    assert ["wasserstein_distance" in row for row in read_history(tmp_path / "m")] == [False, True]
 
 
 def test_views_that_show_nothing(write_shapes: Write, tmp_path: Path) -> None:
@@ -91,9 +93,8 @@ def test_views_that_show_nothing(write_shapes: Write, tmp_path: Path) -> None:
             depth = images.read(sample.id, "depth")
             depth[: {"box/0001": 2, "box/0003": 1}.get(sample.id, 0)] = np.inf
             writer.add(sample, {"depth": depth})
-    figures = train_recgan(
-        [folders.renders], tmp_path / "depths", [folders.voxels], tmp_path / "m", tmp_path / "r", **{**TINY, "steps": 2}
-    )
+    places = [folders.renders], tmp_path / "depths", [folders.voxels], tmp_path / "m", tmp_path / "r"
+    figures = train_recgan(*places, TrainRecganSettings(**{**TINY, "steps": 2})).figures
     assert "val_iou" not in figures
     assert (figures["validated_on"], figures["kept_step"], figures["threshold"]) == (0, 2, 0.5)
     made = Dataset([tmp_path / "r"], "reconstructions")
@@ -106,8 +107,8 @@ def test_same_seed_same_weights(write_shapes: Write, tmp_path: Path) -> None:
     depths = write_true_depths(folders.renders, tmp_path / "depths")
     weights = []
     for name, seed in {"a": 1, "b": 1, "c": 2}.items():
-        settings = {**TINY, "steps": 3, "seed": seed}
-        train_recgan([folders.renders], depths, [folders.voxels], tmp_path / name, tmp_path / "r", **settings)
+        places = [folders.renders], depths, [folders.voxels], tmp_path / name, tmp_path / "r"
+        train_recgan(*places, TrainRecganSettings(**{**TINY, "steps": 3, "seed": seed}))
         weights.append(load_file(tmp_path / name / "model.safetensors"))
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert not all(torch.equal(weights[0][key], weights[2][key]) for key in weights[0])
@@ -120,20 +121,24 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
     folders = write_shapes(count=5)
     depths = write_true_depths(folders.renders, tmp_path / "depths")
     places = {"renders": [str(folders.renders)], "depths": str(depths), "voxels": [str(folders.voxels)]}
-    settings = {**TINY, **places, "adversarial": adversarial, "critic_start": 3, "steps": 16}
-    alone = train_recgan(**settings, model=tmp_path / "alone", reconstructions=tmp_path / "r")
+    settings = {**TINY, "adversarial": adversarial, "discriminator_start": 3, "steps": 16}
+    alone = train_recgan(
+        **places, model=tmp_path / "alone", reconstructions=tmp_path / "r", settings=TrainRecganSettings(**settings)
+    ).figures
     state = tmp_path / "state"
-    again = {**settings, "model": str(tmp_path / "again"), "reconstructions": str(tmp_path / "r"),
-             "checkpoints": str(state), "checkpoint_minutes": 0}  # fmt: skip
-    stage = "components.train_recgan.train:train_recgan"
-    killed.stop_at_checkpoint(stage, again, state, random.randint(1, 12), random.random() / 40)
-    figures = train_recgan(**again)
+    resumable = {**settings, "checkpoints": str(state), "checkpoint_minutes": 0}
+    again = {**places, "model": str(tmp_path / "again"), "reconstructions": str(tmp_path / "r")}
+    stage = "components.train_recgan.train_recgan:train_recgan"
+    moment = random.Random(0)
+    arguments = {**again, "settings": resumable}
+    killed.stop_at_checkpoint(stage, arguments, state, moment.randint(1, 12), moment.random() / 40)
+    figures = train_recgan(**again, settings=TrainRecganSettings(**resumable)).figures
     expected, found = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "again"))
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert figures["val_iou"] == alone["val_iou"] and len(list(state.iterdir())) == 1
     made = Dataset([tmp_path / "r"], "reconstructions")
     before = [made.read(sample.id, "probability") for sample in made.samples]
-    once_more = train_recgan(**again)
+    once_more = train_recgan(**again, settings=TrainRecganSettings(**resumable)).figures
     made, found = Dataset([tmp_path / "r"], "reconstructions"), load_file(tmp_path / "again" / "model.safetensors")
     for sample, probability in zip(made.samples, before, strict=True):
         np.testing.assert_array_equal(made.read(sample.id, "probability"), probability)
@@ -149,7 +154,7 @@ def test_two_ranks_learn_what_one_does(write_shapes: Write, tmp_path: Path, monk
     for ranks in (1, 2):
         monkeypatch.setenv("SHAPEYARD_RANKS", str(ranks))
         places = [folders.renders], depths, [folders.voxels], tmp_path / "m", tmp_path / "r"
-        figures = train_recgan(*places, **TINY, adversarial=0.0)
+        figures = train_recgan(*places, TrainRecganSettings(**TINY, adversarial=0.0)).figures
         assert figures["ranks"] == ranks
         losses.append([row["train_loss"] for row in read_history(tmp_path / "m")])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
@@ -160,32 +165,41 @@ def test_what_cannot_be_trained_on(write_shapes: Write, tmp_path: Path) -> None:
     depths = write_true_depths(held_out.renders, tmp_path / "val_depths")
     made = tmp_path / "m", tmp_path / "r"
     with pytest.raises(DatasetError, match="training split"):
-        train_recgan([held_out.renders], depths, [held_out.voxels], *made, **TINY)
+        train_recgan([held_out.renders], depths, [held_out.voxels], *made, TrainRecganSettings(**TINY))
     folders = write_shapes(count=2)
     places = ([folders.renders], write_true_depths(folders.renders, tmp_path / "depths"), [folders.voxels], *made)
-    for name, value in {
-        "input_resolution": 12,
-        "batch_size": 0,
-        "accumulate": 5,
-        "depth_source": "measured",
-        "critic": "large",
-        "floor": 1.0,
-        "occupied_weight": 0.0,
-        "penalty": -1.0,
-        "views_per_object": -1,
-        "adversarial": 1.0,
-        "critic_start": -1,
-        "learning_rate": 0.0,
-    }.items():
-        with pytest.raises(ParameterError):
-            train_recgan(*places, **{**TINY, name: value})
-    late = {**TINY, "adversarial": 0.2, "critic_start": 12}
-    said = r"^critic_start: expected fewer than the 12 steps, or adversarial 0 for a training without a critic, got 12$"
-    with pytest.raises(ParameterError, match=said):
-        train_recgan(*places, **late)
+    with pytest.raises(ParameterError, match=r"^accumulate: expected at most the 4 views of a batch, got 5$"):
+        train_recgan(*places, TrainRecganSettings(**TINY, accumulate=5))
     with pytest.raises(ParameterError, match="or pairs"):
-        train_recgan([], None, [], tmp_path / "m", tmp_path / "r", **TINY)
+        train_recgan([], None, [], tmp_path / "m", tmp_path / "r", TrainRecganSettings(**TINY))
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("input_resolution", 12, "8, 16, 32, 64 or 128"),
+        ("batch_size", 0, "1 or more"),
+        ("accumulate", 0, "1 or more"),
+        ("depth_source", "measured", "predicted, true or both"),
+        ("discriminator", "large", "scaled or paper"),
+        ("floor", 1.0, "0 to below 1"),
+        ("occupied_weight", 0.0, "above 0 to below 1"),
+        ("gradient_penalty", -1.0, "0 or more"),
+        ("views_per_object", -1, "0 or more"),
+        ("adversarial", 1.0, "0 to below 1"),
+        ("discriminator_start", -1, "0 or more"),
+        (
+            "discriminator_start",
+            12,
+            "fewer than the 12 steps, or adversarial 0 for a training without a discriminator",
+        ),
+        ("learning_rate", 0.0, "above 0"),
+    ],
+)
+def test_settings_out_of_range(name: str, value: object, expected: str) -> None:
+    with pytest.raises(ParameterError, match=rf"^{name}: expected {expected}, got {value}$"):
+        TrainRecganSettings(**{**TINY, name: value})
 
 
 def test_the_command_takes_published_pairs_instead(tmp_path: Path) -> None:

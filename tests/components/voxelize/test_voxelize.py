@@ -12,9 +12,11 @@ import trimesh
 from kfp import dsl
 from PIL import Image
 
-from components.voxelize.component import voxelize
+from components.voxelize import MODES as DECLARED_MODES
+from components.voxelize import VoxelizeSettings
+from components.voxelize.component import voxelize as component
 from components.voxelize.modes import MODES
-from components.voxelize.voxelize import voxelize_meshes
+from components.voxelize.voxelize import voxelize
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped, read_info, read_occupancy
 from shapeyard.errors import DatasetError, ParameterError, TooManySkippedError
 from shapeyard.formats.binvox import read_binvox, write_binvox
@@ -59,7 +61,7 @@ def pole() -> trimesh.Trimesh:
 def test_grids_rows_and_preview(tmp_path: Path, mode: str) -> None:
     meshes = {f"ball/{n}.ply": trimesh.creation.icosphere(2, 1 + n) for n in range(5)} | {"pole/tall.stl": pole()}
     source = write_meshes(tmp_path, meshes)
-    voxelize.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(tmp_path / "voxels")), 16, mode)
+    component.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(tmp_path / "voxels")), 16, mode)
     inputs, voxels = Dataset([source], "meshes"), Dataset([tmp_path / "voxels"], "voxels")
     assert [sample.id for sample in voxels.samples] == [sample.id for sample in inputs.samples]
     assert [skipped.id for skipped in voxels.skipped] == ["cup/gone"]
@@ -81,7 +83,7 @@ def test_grids_rows_and_preview(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("up_axis", ["y", "z"])
 def test_an_exported_grid_lies_over_its_mesh(tmp_path: Path, up_axis: UpAxis) -> None:
     source = write_meshes(tmp_path, {"pole/tall.ply": pole()}, up_axis)
-    voxelize_meshes(source, tmp_path / "voxels", resolution=48, mode="surface")
+    voxelize(source, tmp_path / "voxels", VoxelizeSettings(resolution=48, mode="surface"))
     assert export_voxels(tmp_path / "voxels", tmp_path / "out") == 1
     occupancy, translate, scale = read_binvox(tmp_path / "out" / "pole" / "tall.binvox")
     mesh = pole()
@@ -98,13 +100,13 @@ def test_a_binvox_file_keeps_its_grid(tmp_path: Path) -> None:
     write_binvox(tmp_path / "grid.binvox", grid, (-1, 2, 0.5), 4)
     content = (tmp_path / "grid.binvox").read_bytes()
     source = write_meshes(tmp_path, {"noise/a.binvox": content})
-    voxelize_meshes(source, tmp_path / "voxels", resolution=16)
+    voxelize(source, tmp_path / "voxels", VoxelizeSettings(resolution=16))
     voxels = Dataset([tmp_path / "voxels"], "voxels")
     assert (read_occupancy(voxels, "noise/a") == grid).all()
     voxels.close()
     assert export_voxels(tmp_path / "voxels", tmp_path / "out") == 1
     assert (tmp_path / "out" / "noise" / "a.binvox").read_bytes() == content
-    voxelize_meshes(source, tmp_path / "coarse", resolution=8)
+    voxelize(source, tmp_path / "coarse", VoxelizeSettings(resolution=8))
     voxels = Dataset([tmp_path / "coarse"], "voxels")
     assert (read_occupancy(voxels, "noise/a") == grid.reshape(8, 2, 8, 2, 8, 2).any(axis=(1, 3, 5))).all()
     voxels.close()
@@ -117,14 +119,14 @@ def test_what_cannot_be_voxelized_is_skipped_with_its_reason(tmp_path: Path) -> 
         "bad/cut.binvox": empty[:-2],
     }  # fmt: skip
     source = write_meshes(tmp_path, meshes)
-    voxelize_meshes(source, tmp_path / "voxels", resolution=8, max_skipped=0.8)
+    voxelize(source, tmp_path / "voxels", VoxelizeSettings(resolution=8, max_skipped=0.8))
     info = read_info(tmp_path / "voxels")
     reasons = {skipped["id"]: skipped["reason"] for skipped in info["skipped"]}
     assert reasons["bad/page"] == "page.stl: not a mesh but an HTML or XML page"
     assert "no voxel of 8³ is occupied" in reasons["bad/empty"] and "cut off" in reasons["bad/cut"]
     assert info["counts"]["samples"] == 1
     with pytest.raises(TooManySkippedError, match="3 of 4"):
-        voxelize_meshes(source, tmp_path / "voxels", resolution=8, max_skipped=0.5)
+        voxelize(source, tmp_path / "voxels", VoxelizeSettings(resolution=8, max_skipped=0.5))
     assert not (tmp_path / "voxels" / "dataset.json").exists()
 
 
@@ -133,7 +135,7 @@ def test_padding_and_the_corner_of_the_box_move_the_cube(tmp_path: Path) -> None
         source = write_meshes(tmp_path / up_axis, {"pole/tall.ply": pole()}, up_axis)
         for padding, centered in ((3, True), (0, False), (3, False)):
             target = tmp_path / f"{up_axis}-{padding}-{centered}"
-            voxelize_meshes(source, target, resolution=24, padding=padding, centered=centered)
+            voxelize(source, target, VoxelizeSettings(resolution=24, padding=padding, centered=centered))
             export_voxels(target, target / "out")
             occupancy, translate, scale = read_binvox(target / "out" / "pole" / "tall.binvox")
             assert occupancy.shape[0] == 24 + 2 * padding and scale == pytest.approx(6 * occupancy.shape[0] / 24)
@@ -151,7 +153,11 @@ def test_padding_and_the_corner_of_the_box_move_the_cube(tmp_path: Path) -> None
 
 def test_internal_voxels_can_be_removed_and_large_meshes_skipped(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {"box/a.ply": trimesh.creation.box(), "ball/b.ply": trimesh.creation.icosphere(3)})
-    voxelize_meshes(source, tmp_path / "shell", resolution=8, mode="parity", remove_internal=True, max_triangles=100)
+    voxelize(
+        source,
+        tmp_path / "shell",
+        VoxelizeSettings(resolution=8, mode="parity", remove_internal=True, max_triangles=100),
+    )
     voxels = Dataset([tmp_path / "shell"], "voxels")
     assert [sample.id for sample in voxels.samples] == ["box/a"]
     assert "at most 100 triangles" in {s.id: s.reason for s in voxels.skipped}["ball/b"]
@@ -191,7 +197,7 @@ def test_the_original_binvox_where_there_is_one(tmp_path: Path, monkeypatch: pyt
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     with pytest.raises(ParameterError, match="a program binvox on the PATH, found none") as caught:
-        voxelize_meshes(source, tmp_path / "none", engine="binvox")
+        voxelize(source, tmp_path / "none", VoxelizeSettings(engine="binvox"))
     assert "\n" not in str(caught.value) and not (tmp_path / "none").exists()
     program = folder / "binvox"
     program.write_text(STAND_IN.format(python=sys.executable, log=str(tmp_path / "log")))
@@ -199,7 +205,9 @@ def test_the_original_binvox_where_there_is_one(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     for mode in ("solid", "surface"):
         for engine in ("binvox", "numba"):
-            voxelize_meshes(source, tmp_path / engine / mode, resolution=16, mode=mode, engine=engine, padding=2)
+            voxelize(
+                source, tmp_path / engine / mode, VoxelizeSettings(resolution=16, mode=mode, engine=engine, padding=2)
+            )
         one, other = (Dataset([tmp_path / engine / mode], "voxels") for engine in ("binvox", "numba"))
         skipped = {skipped.id: skipped.reason for skipped in one.skipped}
         assert skipped["ball/fine"] == "binvox ended with code 1 and no grid: Error: too many faces sorry"
@@ -215,7 +223,7 @@ def test_the_original_binvox_where_there_is_one(tmp_path: Path, monkeypatch: pyt
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {f"ball/{n}.ply": trimesh.creation.icosphere(1, 1 + n) for n in range(12)})
     for workers in (1, 3):
-        voxelize_meshes(source, tmp_path / str(workers), resolution=8, workers=workers)
+        voxelize(source, tmp_path / str(workers), VoxelizeSettings(resolution=8, workers=workers))
     assert (tmp_path / "1" / "samples.jsonl").read_bytes() == (tmp_path / "3" / "samples.jsonl").read_bytes()
     one, three = Dataset([tmp_path / "1"], "voxels"), Dataset([tmp_path / "3"], "voxels")
     assert all((read_occupancy(one, s.id) == read_occupancy(three, s.id)).all() for s in one.samples)
@@ -226,27 +234,29 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
 def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
     source = write_meshes(tmp_path, {"ball/a.ply": trimesh.creation.icosphere(1)})
     target = tmp_path / "voxels"
-    with pytest.raises(ParameterError, match="resolution: expected 8 to 256, got 512"):
-        voxelize_meshes(source, target, resolution=512)
-    with pytest.raises(ParameterError, match=r"mode: expected solid, surface, .*, got hollow"):
-        voxelize_meshes(source, target, mode="hollow")
-    with pytest.raises(ParameterError, match="got 250 with a padding of 4"):
-        voxelize_meshes(source, target, resolution=250, padding=4)
-    with pytest.raises(ParameterError, match="engine: expected numba or binvox, got gpu"):
-        voxelize_meshes(source, target, engine="gpu")
-    with pytest.raises(ParameterError, match="one that binvox has, got flood"):
-        voxelize_meshes(source, target, engine="binvox", mode="flood")
-    with pytest.raises(ParameterError, match="max_triangles"):
-        voxelize_meshes(source, target, max_triangles=0)
-    with pytest.raises(ParameterError, match="workers"):
-        voxelize_meshes(source, target, workers=-1)
-    with pytest.raises(ParameterError, match="max_skipped"):
-        voxelize_meshes(source, target, max_skipped=2)
+    refused = {
+        "resolution: expected 8 to 256, got 512": {"resolution": 512},
+        r"mode: expected solid, surface, .* or winding, got hollow": {"mode": "hollow"},
+        "resolution: expected 8 to 256, got 250 with a padding of 4": {"resolution": 250, "padding": 4},
+        "engine: expected numba or binvox, got gpu": {"engine": "gpu"},
+        "max_triangles: expected 1 or more, got 0": {"max_triangles": 0},
+        "workers: expected 0 or more, got -1": {"workers": -1},
+        "max_skipped: expected 0 to 1, got 2": {"max_skipped": 2},
+    }
+    for message, values in refused.items():
+        with pytest.raises(ParameterError, match=f"^{message}$"):
+            VoxelizeSettings(**values)
+    with pytest.raises(ParameterError, match="mode: expected one that binvox has, got flood"):
+        voxelize(source, target, VoxelizeSettings(engine="binvox", mode="flood"))
     with pytest.raises(DatasetError, match=r"no dataset\.json"):
-        voxelize_meshes(tmp_path, target)
+        voxelize(tmp_path, target, VoxelizeSettings())
     with pytest.raises(DatasetError, match="kind voxels"):
         export_voxels(source, target)
     assert not target.exists()
+
+
+def test_the_declared_modes_are_those_that_there_are() -> None:
+    assert set(DECLARED_MODES) == set(MODES) and len(DECLARED_MODES) == len(MODES)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +306,7 @@ def test_headers_are_those_of_shapenets_own_files(realdata: Path, tmp_path: Path
             writer.add_files(
                 Sample(f"it/{number}", "it", "train", str(path), canonical_from_file=rows), files, path.name
             )
-    voxelize_meshes(source, tmp_path / "voxels", resolution=128, centered=False)
+    voxelize(source, tmp_path / "voxels", VoxelizeSettings(resolution=128, centered=False))
     export_voxels(tmp_path / "voxels", tmp_path / "out")
     overlaps = []
     for number, path in enumerate(paths):

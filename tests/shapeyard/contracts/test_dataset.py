@@ -1,13 +1,18 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from shapeyard.contracts import dataset
+from shapeyard.contracts.arrays import DTYPES
 from shapeyard.contracts.dataset import (
     Dataset,
     DatasetWriter,
+    Kind,
     Sample,
     Skipped,
     pack_occupancy,
@@ -56,6 +61,30 @@ def test_packing(resolution: int) -> None:
 def test_packed_grid_of_another_size() -> None:
     with pytest.raises(DatasetError, match="expected"):
         unpack_occupancy(np.zeros(9, np.uint8), 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arrays", "message"),
+    [("renders", {"depth": np.zeros((1, 4, 4))}, "depth: expected float32, got float64"),
+     ("renders", {"world_from_camera": np.zeros((1, 4, 4), np.float32)},
+      "world_from_camera: expected float64, got float32"),
+     ("voxels", {"occupancy": np.zeros((4, 4, 4), bool)}, "occupancy: expected uint8, got bool"),
+     ("voxels", {"depth": np.zeros((1, 4, 4), np.float32)}, r"depth: expected an array of kind voxels \(occupancy\)"),
+     ("meshes", {"depth": np.zeros((1, 4, 4), np.float32)}, r"depth: expected an array of kind meshes \(none\)")],
+)  # fmt: skip
+def test_arrays_of_another_type_are_refused(
+    tmp_path: Path, kind: Kind, arrays: dict[str, NDArray[Any]], message: str
+) -> None:
+    with pytest.raises(DatasetError, match=f"^{message}$"), DatasetWriter(tmp_path / "a", kind, "x", {}) as writer:
+        writer.add(sample(), arrays)
+    assert not (tmp_path / "a" / "dataset.json").exists()
+
+
+def test_every_kind_but_meshes_says_which_arrays_it_has() -> None:
+    assert set(get_args(Kind)) == {"meshes", *DTYPES}
+    text = " ".join((dataset.__doc__ or "").split())
+    for kind, arrays in DTYPES.items():
+        assert all(f" {name}" in text for name in arrays), kind
 
 
 def test_an_error_leaves_no_dataset(tmp_path: Path) -> None:

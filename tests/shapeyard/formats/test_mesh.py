@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shapeyard.errors import MeshError
-from shapeyard.formats.mesh import MESH_SUFFIXES, Mesh, read_mesh
+from shapeyard.formats.mesh import MESH_SUFFIXES, read_mesh
+from shapeyard.geometry.triangle_mesh import Mesh
 
 Write = Callable[[str, bytes | str], Path]
 
@@ -73,20 +74,6 @@ def test_obj_polygons_textures_relative_indices_and_comments(write: Write) -> No
 def test_off_headers(write: Write, header: str) -> None:
     mesh = read_mesh(write("a.off", header + "0 0 0\n1 0 0 # here\n\n1 1 0\n0 1 0\n4 0 1 2 3 255 0 0\n"))
     assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
-
-
-def test_ascii_stl_of_several_solids_and_a_binary_one_that_says_solid(write: Write) -> None:
-    facet = (
-        "facet normal 0 0 1\n outer loop\n  vertex 0 0 {z}\n  vertex 1e0 0 {z}\n  vertex 0 1 {z}\n endloop\nendfacet\n"
-    )
-    text = "".join(f"solid part{z}\n{facet.format(z=z)}endsolid part{z}\n" for z in (0, 2))
-    mesh = read_mesh(write("text.stl", text))
-    assert len(mesh.faces) == 2 and np.ptp(mesh.vertices, axis=0).tolist() == [1, 1, 2]
-    assert len(read_mesh(write("marked.stl", "\ufeff" + text)).faces) == 2
-    for name, end in (("windows.stl", b"\r\n"), ("mac.stl", b"\r")):
-        assert len(read_mesh(write(name, text.encode().replace(b"\n", end))).faces) == 2
-    binary = trimesh.exchange.stl.export_stl(trimesh.creation.box())
-    assert len(read_mesh(write("binary.STL", b"solid" + binary[5:])).faces) == 12
 
 
 PLY_HEADER = """ply

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shapeyard.formats.mesh import Mesh, read_mesh
+from shapeyard.formats.mesh import read_mesh
 from shapeyard.formats.polygons import MAX_CLIPPED_CORNERS, Polygons, triangulate
+from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.geometry.voxelization import solid_occupancy
 
 CASES = Path(__file__).parents[2] / "cases" / "concave"

@@ -33,6 +33,14 @@ def test_a_zip_gives_its_stl_files_by_name(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "thing.zip"]
 
 
+def test_a_zip_with_backslashes_between_its_folders_is_read(tmp_path: Path) -> None:
+    """As .NET's archives were before version 4.6.1, the entries of folders included."""
+    members = {"b\\": b"", "b\\lid.STL": stl(3), "a\\in\\side.stl": stl(2), "__MACOSX\\._a.stl": b"junk"}
+    parts = read_thing(write_zip(tmp_path / "thing.zip", **members))
+    assert [float(np.ptp(part.vertices[:, 0])) for part in parts] == [2, 3]
+    assert list(tmp_path.iterdir()) == [tmp_path / "thing.zip"]
+
+
 def test_folders_and_single_meshes(tmp_path: Path) -> None:
     (tmp_path / "thing" / "sub").mkdir(parents=True)
     (tmp_path / "thing" / "z.stl").write_bytes(stl(2))
@@ -50,7 +58,10 @@ def test_folders_and_single_meshes(tmp_path: Path) -> None:
         ({"../evil.stl": stl()}, r"expected members inside the archive, got '\.\./evil\.stl'"),
         ({"a/../../evil.txt": b"x", "a.stl": stl()}, r"inside the archive"),
         ({"/etc/a.stl": stl()}, r"inside the archive"),
-        ({"..\\a.stl": stl()}, r"inside the archive"),
+        ({"..\\a.stl": stl()}, r"inside the archive, .* the part '\.\.'"),
+        ({"a\\..\\..\\b.stl": stl()}, r"inside the archive, .* the part '\.\.'"),
+        ({"C:\\a.stl": stl()}, r"inside the archive, .* the drive letter C:"),
+        ({"\\\\host\\a.stl": stl()}, r"inside the archive, .* an absolute path"),
         ({"sub//a.stl": stl()}, r"inside the archive, got 'sub//a\.stl': .* an empty part"),
         ({"./a.stl": stl()}, r"inside the archive"),
         ({"sub/C:/a.stl": stl()}, r"inside the archive, .* the drive letter C:"),

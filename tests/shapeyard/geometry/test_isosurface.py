@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.isosurface import isosurface, points_on_surface
+from shapeyard.geometry.triangle_mesh import Mesh
 
 
 def test_a_ball_has_its_radius_and_looks_outwards() -> None:

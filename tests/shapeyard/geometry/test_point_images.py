@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.point_images import point_image, resize_lanczos
+from shapeyard.geometry.triangle_mesh import Mesh
 
 
 def test_a_picture_of_the_right_size_whatever_the_mesh() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from shapeyard.formats.mesh import Mesh
 from shapeyard.formats.things import read_thing
 from shapeyard.geometry.solids import describe_solid
+from shapeyard.geometry.triangle_mesh import Mesh
 
 
 def soup(mesh: trimesh.Trimesh) -> Mesh:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from shapeyard.formats.mesh import Mesh
 from shapeyard.geometry.surfaces import surface_of
+from shapeyard.geometry.triangle_mesh import Mesh
 
 CORNERS = np.array([[0, 0, 0], [2, 0, 0], [0, 3, 0], [0, 0, 4.0]])
 FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])

@@ -225,9 +225,9 @@ def test_it_works_where_nothing_can_be_kept_on_disk(tmp_path: Path) -> None:
     """Numba refuses to cache a function of which it finds no file; an installation may well have none."""
     code = (
         "import numba.core.caching as caching; caching.CacheImpl._locator_classes = [];"
-        "import numpy as np; from shapeyard.geometry.projected_triangles import corners_in_order;"
-        "assert corners_in_order(np.eye(3), np.array([[0, 1, 2]]), 0) == (2, 1, 0);"
-        "assert not corners_in_order._cache.cache_path"
+        "import numpy as np; from shapeyard.geometry.projected_triangles import sorted_corners;"
+        "assert sorted_corners(np.eye(3), np.array([[0, 1, 2]]), 0) == (2, 1, 0);"
+        "assert not sorted_corners._cache.cache_path"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=Path(__file__).parents[3])

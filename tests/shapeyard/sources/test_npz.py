@@ -9,8 +9,9 @@ import pytest
 from shapeyard.errors import SourceError
 from shapeyard.formats.binvox import read_binvox
 from shapeyard.sources.layouts import detect_layout
-from shapeyard.sources.selection import Selection, select_objects
-from shapeyard.sources.source import open_source
+from shapeyard.sources.schemes import open_source
+from shapeyard.sources.selection import Selection
+from shapeyard.sources.splits import select_objects
 
 
 def arrays(**changes: Any) -> dict[str, Any]:

@@ -84,9 +84,14 @@ def test_objects_of_two_seeds_differ_and_names_tell_class_and_index() -> None:
     assert first.vertices.shape != second.vertices.shape or not np.allclose(first.vertices, second.vertices)
 
 
-@pytest.mark.parametrize(("class_name", "index", "seed"), [("spoon", 0, 0), ("chair", -1, 0), ("chair", 0, -1)])
-def test_wrong_calls_are_refused(class_name: str, index: int, seed: int) -> None:
-    with pytest.raises(ParameterError):
+@pytest.mark.parametrize(
+    ("class_name", "index", "seed", "message"),
+    [("spoon", 0, 0, "expected a class of bathtub, .*; got 'spoon'"),
+     ("chair", -1, 0, "expected an index and a seed of at least 0, got -1 and 0"),
+     ("chair", 0, -1, "expected an index and a seed of at least 0, got 0 and -1")],
+)  # fmt: skip
+def test_wrong_calls_are_refused(class_name: str, index: int, seed: int, message: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{message}$"):
         make_object(class_name, index, seed)
 
 

@@ -6,7 +6,8 @@ import pytest
 from shapeyard.errors import SourceError
 from shapeyard.sources.copying import copy_to_bucket
 from shapeyard.sources.s3 import S3Source
-from shapeyard.sources.source import SourceFile, open_source
+from shapeyard.sources.schemes import open_source
+from shapeyard.sources.source import SourceFile
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-"""Printed things to features: a grid, and numbers that a person could measure."""

@@ -1,0 +1,117 @@
+"""Which objects of a source are taken, in which split, in which shard.
+
+Everything here depends on an object's id alone (by salted hashes), so a source that grows keeps what was decided:
+a new object lands in one shard and leaves the other shards as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shapeyard.contracts.dataset import Split
+from shapeyard.errors import SourceError
+from shapeyard.geometry.frames import UpAxis
+from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects
+from shapeyard.sources.selection import LAYOUTS, Selection
+from shapeyard.sources.source import SourceFile
+
+SMALL_CLASS = 20
+"""Below this a split drawn by chance may be empty, so it goes by rank."""
+
+
+@dataclass(frozen=True)
+class SelectedObject:
+    """An object with its split and the axis that points up."""
+
+    listed: ListedObject
+    split: Split
+    up_axis: UpAxis
+
+
+def select_objects(selection: Selection, files: Sequence[SourceFile]) -> list[SelectedObject]:
+    """The objects of a listing that a selection takes, with their splits, sorted by id.
+
+    Raises:
+        SourceError: if none is left, or a class that was asked for is not there.
+    """
+    by_class: dict[str, list[ListedObject]] = defaultdict(list)
+    try:
+        layout = next((name for name in LAYOUTS if name == selection.layout), None) or detect_layout(files)
+        for item in group_objects(files, layout):
+            by_class[item.class_name].append(item)
+    except SourceError as error:
+        raise SourceError(f"{selection.source}: {error}") from error
+    wanted = [name.strip() for name in selection.classes.split(",") if name.strip()] or sorted(by_class)
+    missing = [name for name in wanted if name not in by_class]
+    if missing:
+        raise SourceError(f"{selection.source}: no objects of class {', '.join(missing)}; there are {sorted(by_class)}")
+    selected = []
+    for name in wanted:
+        objects = sorted(by_class[name], key=lambda item: _hash("choice", item.id))
+        objects = objects[: selection.max_per_class or None]
+        splits = split_class(objects)
+        for item in objects:
+            up_axis: UpAxis = item.up_axis
+            if selection.up_axis != "auto":
+                up_axis = "z" if selection.up_axis == "z" else "y"
+            selected.append(SelectedObject(item, splits[item.id], up_axis))
+    if not selected:
+        raise SourceError(f"{selection.source}: no objects of layout {layout} in {len(files)} files")
+    return sorted(selected, key=lambda item: item.listed.id)
+
+
+def split_class(objects: Sequence[ListedObject]) -> dict[str, Split]:
+    """80/10/10 by a salted hash of the id; by its rank in a class of fewer than 20; a source's own split is kept.
+
+    A source that knows training and test only (ModelNet) gives its validation split from the training part.
+    """
+    splits: dict[str, Split] = {}
+    own = [item for item in objects if item.source_split]
+    if own:
+        for item in own:
+            validation = item.source_split == "train" and _fraction("split", item.id) < 0.1
+            splits[item.id] = "val" if validation else item.source_split or "train"
+        return splits
+    count = len(objects)
+    if count >= SMALL_CLASS:
+        for item in objects:
+            position = _fraction("split", item.id)
+            splits[item.id] = "test" if position < 0.1 else "val" if position < 0.2 else "train"
+        return splits
+    held_out = max(1, round(0.1 * count))
+    for rank, item in enumerate(sorted(objects, key=lambda item: _hash("split", item.id))):
+        test = count >= 2 and rank < held_out
+        validation = count >= 3 and held_out <= rank < 2 * held_out
+        splits[item.id] = "test" if test else "val" if validation else "train"
+    return splits
+
+
+def objects_of_shard(objects: Sequence[SelectedObject], shard: int, shards: int) -> list[SelectedObject]:
+    """The objects that the hash of their id puts into a shard."""
+    return [item for item in objects if int(_hash("shard", item.listed.id)[:12], 16) % shards == shard]
+
+
+def fingerprint(objects: Sequence[SelectedObject]) -> str:
+    """A hash over what a shard will bring: ids, splits, axes, and the tags of all files that belong to its objects."""
+    digest = hashlib.sha256()
+    for item in objects:
+        digest.update(_encoded(f"{item.listed.id}\0{item.split}\0{item.up_axis}\0"))
+        for file in item.listed.own_files:
+            digest.update(_encoded(f"{file.key}\0{file.size}\0{file.etag}\0"))
+    return digest.hexdigest()[:32]
+
+
+def _hash(salt: str, object_id: str) -> str:
+    return hashlib.sha256(_encoded(f"shapeyard {salt} {object_id}")).hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    """UTF-8, also of a folder's file name that is none: `fetch` says so."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _fraction(salt: str, object_id: str) -> float:
+    return int(_hash(salt, object_id)[:12], 16) / 16**12

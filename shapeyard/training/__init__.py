@@ -1,0 +1,1 @@
+"""Trainings that survive: the loops, their checkpoints, ranks, and what is drawn."""

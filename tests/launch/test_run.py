@@ -1,0 +1,235 @@
+"""Whole pipelines, run the way a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from project import STAGES, Finished, Project, wait_for_stage
+
+from launch.processes import end_leftovers
+from launch.run import without_inner_paths
+from shapeyard.contracts.dataset import Dataset, read_info
+from shapeyard.contracts.model import check_model
+from shapeyard.formats.binvox import write_binvox
+from shapeyard.formats.shapenet_rendering import write_renderings
+from shapeyard.geometry.cameras import generator_for, r2n2
+from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.s3 import S3Source
+
+
+@pytest.fixture(scope="module")
+def project(running_store: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in running_store.items():
+            patch.setenv(name, value)
+        copy_to_bucket(
+            "procedural://?objects=40&classes=chair,table,lamp,bottle", "s3://tiny/meshes", lambda done, total: None
+        )
+        yield Project(tmp_path_factory.mktemp("project"), "s3://tiny/meshes")
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> Finished:
+    return project.run()
+
+
+@pytest.mark.slow
+def test_a_first_run_does_everything(first: Finished, project: Project) -> None:
+    assert first.status == 0, first.said
+    assert set(first.states()) == set(STAGES)
+    assert first.rerun() == set(STAGES) - {"plan"}
+    assert first.page is not None
+    assert "<html" in first.page.read_text()[:500].lower()
+    folder = first.page.parent
+    assert (folder / "log.txt").stat().st_size > 0
+    assert {"evaluation", "depth_model", "recgan_model", "classifier"} <= {path.name for path in folder.iterdir()}
+    for kind in ("meshes", "renders", "voxels"):
+        shards = sorted(path.name for path in (folder / kind).iterdir())
+        assert shards == ["shard-0", "shard-1"]
+        datasets = Dataset([folder / kind / shard for shard in shards], kind)
+        assert len(datasets.samples) == 40
+        datasets.close()
+    assert (project.out / "latest").resolve() == folder.resolve()
+    assert project.processes() == []
+
+
+@pytest.mark.slow
+def test_a_second_run_is_answered_by_the_cache(first: Finished, project: Project) -> None:
+    second = project.run()
+    assert second.status == 0, second.said
+    assert second.rerun() == set()
+    assert second.metrics() == first.metrics()
+
+
+@pytest.mark.slow
+def test_a_folder_that_was_moved_is_answered_by_its_cache(first: Finished, project: Project) -> None:
+    assert first.page is not None
+    runs = project.out
+    elsewhere = project.code / "below" / "elsewhere"
+    elsewhere.parent.mkdir()
+    project.out = runs.rename(elsewhere)
+    project.options = ("--out", str(elsewhere))
+    try:
+        moved = project.run()
+        assert moved.status == 0, moved.said
+        assert moved.rerun() == set()
+        earlier = elsewhere / first.page.parent.name
+        for name in ("depth_model", "recgan_model", "classifier", "evaluation"):
+            check_model(earlier / name)
+            assert (earlier / name).resolve().is_relative_to(elsewhere)
+        links = list((earlier / "voxels").iterdir())
+        assert len(links) == 2
+        for link in links:
+            assert read_info(link)["kind"] == "voxels" and link.resolve().is_relative_to(elsewhere)
+        assert str(runs) not in (earlier / "outputs.json").read_text()
+    finally:
+        project.out = elsewhere.rename(runs)
+        project.options = ()
+
+
+@pytest.mark.slow
+def test_a_change_in_the_report_trains_nothing(first: Finished, project: Project) -> None:
+    code = project.code / "components" / "report" / "report.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    assert project.run().rerun() == {"report"}
+
+
+@pytest.mark.slow
+def test_a_change_in_a_stage_runs_it_and_what_stands_behind_it(first: Finished, project: Project) -> None:
+    code = project.code / "components" / "classify_reconstructions" / "classify_reconstructions.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    assert project.run().rerun() == {"classify_reconstructions", "evaluate", "report"}
+
+
+@pytest.mark.slow
+def test_a_broken_output_does_not_count(first: Finished, project: Project) -> None:
+    (weights,) = (project.out / ".kfp" / "data").glob("*/train-classifier/model/model.keras")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert project.run().rerun() == {"train_classifier", "classify_reconstructions", "evaluate", "report"}
+
+
+@pytest.mark.slow
+def test_a_new_object_is_seen(first: Finished, project: Project, store: dict[str, str], tmp_path: Path) -> None:
+    mesh = tmp_path / "new.obj"
+    mesh.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n")
+    S3Source(project.source).upload(mesh, "chair/new.obj")
+    changed = project.run()
+    assert changed.rerun() == set(STAGES) - {"plan"}
+    fetched = re.search(r"fetch .*", changed.said)
+    assert fetched
+    assert "1 shard " in fetched[0]
+
+
+@pytest.mark.slow
+def test_make_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Interrupted, terminated and killed, each at another stage; the end is the same as without."""
+    project = Project(tmp_path / "killed", "")
+    for stage, number in (("render", signal.SIGINT), ("train_recgan", signal.SIGTERM), ("evaluate", signal.SIGKILL)):
+        run = project.start("make", "run")
+        wait_for_stage(project, stage)
+        started = time.monotonic()
+        os.killpg(run.pid, number)
+        _, said = run.communicate(timeout=20)
+        assert time.monotonic() - started < 5
+        deadline = time.monotonic() + 5
+        while project.processes():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        if number == signal.SIGINT:
+            assert "interrupted; the next run goes on from the last whole stage" in said
+    last = make_run(project)
+    assert last.rerun() == {"evaluate", "report"}, last.said
+    assert last.metrics() == make_run(Project(tmp_path / "straight", "")).metrics()
+
+
+def make_run(project: Project) -> Finished:
+    run = project.start("make", "run")
+    out, said = run.communicate(timeout=500)
+    assert run.returncode == 0, said
+    return Finished(subprocess.CompletedProcess([], 0, out, said), project.code)
+
+
+@pytest.mark.slow
+def test_a_failure_is_one_line(project: Project, tmp_path: Path) -> None:
+    elsewhere = Project(tmp_path, "procedural://?objects=10")
+    failed = elsewhere.run("render_views=0")
+    assert (failed.status, failed.said) == (1, "shapeyard: render_views: expected 1 to 200, got 0\n")
+    assert not elsewhere.out.exists()
+    failed = elsewhere.run("max_skipped=0", "max_triangles=1")
+    assert failed.status == 1
+    last = failed.said.strip().splitlines()[-1]
+    assert re.match(r"shapeyard: fetch failed: \d+ of \d+ samples skipped, .* \(log: .*/log\.txt\)$", last), last
+    assert elsewhere.processes() == []
+
+
+def test_an_error_names_stage_and_artifact_instead_of_inner_paths() -> None:
+    root = Path("/home/a b/runs/.kfp/data")
+    for path, shown in [
+        ("reconstruct-2026-01-01/for-loop-1-iteration-0/fetch/meshes", "fetch/meshes"),
+        ("reconstruct-2026-01-01/train-depth/model/config.json", "train_depth/model/config.json"),
+    ]:
+        assert without_inner_paths(f"{root}/{path}: gone ({root}/{path})", root) == f"{shown}: gone ({shown})"
+    assert without_inner_paths(f"{root}x/a/b/c: gone", root) == f"{root}x/a/b/c: gone"
+
+
+@pytest.mark.slow
+def test_what_a_stage_says_of_its_inputs_names_them_as_a_person_would(tmp_path: Path) -> None:
+    """Three copies of one object: there is nothing to train on."""
+    rgba = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 4), np.uint8)
+    cameras = r2n2(2, generator_for(0, "any"), 1.0)
+    for number in range(3):
+        images = tmp_path / "source" / "ShapeNetRendering" / "03001627" / str(number) / "rendering"
+        write_renderings(images, rgba, cameras, 1.0)
+        grid = tmp_path / "source" / "ShapeNetVox32" / "03001627" / str(number) / "model.binvox"
+        grid.parent.mkdir(parents=True)
+        write_binvox(grid, np.ones((32, 32, 32), bool), (-0.5, -0.5, -0.5), 1.0)
+    failed = Project(tmp_path, str(tmp_path / "source")).run("shards=1")
+    last = failed.said.strip().splitlines()[-1]
+    assert failed.status == 1 and ".kfp" not in last.partition("(log: ")[0]
+    assert re.match(r"shapeyard: train_\w+ failed: .*(voxelize/voxels|render/renders)\b", last), last
+
+
+@pytest.mark.slow
+def test_a_stage_that_is_shot_is_named(tmp_path: Path) -> None:
+    project = Project(tmp_path, "procedural://?objects=40&classes=chair,table,lamp,bottle")
+    run = project.start()
+    wait_for_stage(project, "render")
+    (events, *_) = (project.out / ".kfp" / "events").glob("*/render.*.jsonl")
+    time.sleep(0.1)
+    os.kill(json.loads(events.read_text().splitlines()[0])["pid"], signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "render failed: the process ended without an exit status" in said.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    project = Project(tmp_path, "procedural://?objects=40&classes=chair,table,lamp,bottle")
+    run = project.start()
+    wait_for_stage(project, "plan")
+    refused = project.run()
+    assert refused.status == 1
+    assert "another run is using this folder" in refused.said
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=10)
+    assert end_leftovers(project.out) == 0
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_all_real_models_from_a_bucket(realdata: Path, store: dict[str, str], bucket: str, tmp_path: Path) -> None:
+    copy_to_bucket(str(realdata / "shapenet_v2"), f"{bucket}/shapenet", lambda done, total: None)
+    run = Project(tmp_path, f"{bucket}/shapenet").run()
+    assert run.status == 0, run.said
+    assert run.page is not None
+    count = len(list((realdata / "shapenet_v2").glob("*/*/models/model_normalized.obj")))
+    assert f"{count} objects" in run.said

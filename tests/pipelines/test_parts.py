@@ -1,0 +1,32 @@
+"""What pipelines are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.render import RenderSettings
+from components.train_depth import TrainDepthSettings
+from components.train_recgan import TrainRecganSettings
+from launch.parameters import load_pipeline, pipeline_names, preset, preset_names
+from shapeyard.errors import ParameterError
+
+PRESETS = [(pipeline, name) for pipeline in pipeline_names() for name in preset_names(pipeline)]
+
+
+def test_a_preset_becomes_the_settings_of_a_stage() -> None:
+    pipeline, values = load_pipeline("reconstruct"), preset("reconstruct", "tiny")
+    values |= {"seed": 7, "shard_workers": 3, "workers": 2}
+    depth, recgan, render = (pipeline.settings_of(name, values) for name in ("train_depth", "train_recgan", "render"))
+    assert depth == TrainDepthSettings(
+        width=4, steps=30, learning_rate=0.002, validate_every=15, batch_size=8, seed=7, workers=2
+    )
+    assert isinstance(recgan, TrainRecganSettings)
+    assert (recgan.width, recgan.discriminator_start, recgan.pairs) == (4, 10, "")  # hidden: as it is declared
+    assert isinstance(render, RenderSettings) and (render.views, render.image_size, render.workers) == (2, 32, 3)
+    with pytest.raises(ParameterError, match=r"^width: expected 1 or more, got 0$"):
+        pipeline.settings_of("train_depth", values | {"depth_width": 0})
+
+
+@pytest.mark.parametrize(("pipeline", "name"), PRESETS)
+def test_every_preset_is_one_that_all_stages_take(pipeline: str, name: str) -> None:
+    load_pipeline(pipeline).check(preset(pipeline, name))
