@@ -2,157 +2,179 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from components.evaluate import summary
-from components.evaluate.averages import Row
-from components.evaluate.classification import recognized_rows
-from components.evaluate.depth import depth_rows, mean_training_depth
-from components.evaluate.reconstruction import (
-    MOST_VAL_VIEWS,
-    Shapes,
-    Training,
-    at_choice,
-    candidates,
-    choose,
-    curves,
-    mean_training_shape,
-)
-from components.evaluate.retrieval import training_gallery
-from components.evaluate.surfaces import surface_rows
-from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample
-from shapeyard.contracts.files import empty_output, write_json
+from components.evaluate.views import BASELINES, PARAMETERS, ViewDatasets
+from shapeyard.contracts.dataset import Dataset
+from shapeyard.contracts.measures import Measured
 from shapeyard.errors import DatasetError
+from shapeyard.evaluation.classification import answer_rows, class_answers, classification_metrics
+from shapeyard.evaluation.depth_maps import CONSTANT, DEPTH_MEASURES, depth_metrics, mean_training_depth, measure_depth
+from shapeyard.evaluation.measuring import (
+    CEILING,
+    OVERLAP_MEASURES,
+    SURFACE_FACTS,
+    SURFACE_MEASURES,
+    cases_of_each,
+    compare_methods,
+)
+from shapeyard.evaluation.output import present, write_evaluation
+from shapeyard.evaluation.retrieval import ViewGallery
+from shapeyard.evaluation.table import EvaluationTable
+
+MAX_VAL_VIEWS = 2000  # enough to choose one number by
+MAX_SURFACE_VIEWS = 200
+"""Each costs 0.2 s of a core at 64³; the same number of each sample, but at least one."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The dataset directories that are measured."""
-
-    meshes: Sequence[str | Path]
-    renders: Sequence[str | Path]
-    voxels: Sequence[str | Path]
-    depths: str | Path
-    reconstructions: str | Path
-    class_predictions: str | Path
-    recognized: str | Path
-
-
-class Evaluation(NamedTuple):
-    """What a stage logs of an evaluation."""
-
-    figures: dict[str, float]
-    """the key figures under flat names; none of them is nan"""
-    classes: list[str]
-    confusion: list[list[int]]
-    """(C,C) of the classifier on the true shapes: rows true, columns predicted"""
-
-
-def evaluate_models(inputs: Inputs, output: str | Path) -> Evaluation:
+def evaluate(
+    meshes: Sequence[str | Path],
+    renders: Sequence[str | Path],
+    voxels: Sequence[str | Path],
+    depths: str | Path,
+    reconstructions: str | Path,
+    class_predictions: str | Path,
+    reconstruction_predictions: str | Path,
+    evaluation: str | Path,
+) -> Measured:
     """Measure everything on the test split, choose thresholds and thickness on the validation split, write it down.
 
+    A test sample that one of the datasets lacks is left out of its figures and counted in `notes`.
+
     Args:
-        inputs: the datasets; a test sample that one of them lacks is left out of its figures and counted in `notes`.
-        output: the folder to write, emptied first: per_view.csv, per_sample.csv, per_class.csv and, last and
-            atomically, metrics.json.
+        meshes: directories of kind meshes.
+        renders: of kind renders.
+        voxels: of kind voxels.
+        depths: of kind depths.
+        reconstructions: of kind reconstructions.
+        class_predictions: of kind predictions, on the true shapes.
+        reconstruction_predictions: of kind predictions, on the reconstructed shapes.
+        evaluation: the folder to write, see `shapeyard.evaluation.output`.
+
+    Returns:
+        The key figures, none of which is nan, and the confusion matrix on the true shapes.
 
     Raises:
         DatasetError: if there is no test sample to measure, or one dataset does not fit another.
     """
     started = time.monotonic()
-    shapes = Shapes(
-        renders=Dataset(inputs.renders, "renders"),
-        voxels=Dataset(inputs.voxels, "voxels"),
-        depths=Dataset([inputs.depths], "depths"),
-        reconstructions=Dataset([inputs.reconstructions], "reconstructions"),
+    views = ViewDatasets(
+        renders=Dataset(renders, "renders"),
+        voxels=Dataset(voxels, "voxels"),
+        depths=Dataset([depths], "depths"),
+        reconstructions=Dataset([reconstructions], "reconstructions"),
     )
-    meshes = Dataset(inputs.meshes, "meshes")
-    on_true, on_reconstructed = (Dataset([p], "predictions") for p in (inputs.class_predictions, inputs.recognized))
-    test = shapes.renders.of_split("test")
+    mesh_data = Dataset(meshes, "meshes")
+    on_true, on_reconstructed = (
+        Dataset([path], "predictions") for path in (class_predictions, reconstruction_predictions)
+    )
+    test = views.renders.of_split("test")
     if not test:
-        raise DatasetError(f"{shapes.renders.paths[0]}: expected samples of the test split to measure, got none")
+        raise DatasetError(f"{views.renders.paths[0]}: expected samples of the test split to measure, got none")
 
     notes: list[str] = []
-    constant = mean_training_depth(shapes.renders)
-    seen = _present(test, [shapes.depths], "depth", notes)
-    by_view = depth_rows(shapes.renders, shapes.depths, seen, constant)
-    shape_rows, settings = _measure_shapes(shapes, meshes, test, notes)
-    true_rows = recognized_rows(on_true, _present(test, [on_true], "classification", notes))
-    seen = _present(test, [on_reconstructed], "classification of reconstructions", notes)
-    reconstructed_rows = recognized_rows(on_reconstructed, seen)
+    constant = mean_training_depth(views.renders)
+    table = EvaluationTable(
+        measure_depth(views.renders, views.depths, present(test, [views.depths], "depth", notes), constant)
+    )
+    chosen = _measure_shapes(table, views, mesh_data, notes)
+    true_answers = class_answers(on_true, present(test, [on_true], "classification", notes))
+    reconstructed = present(test, [on_reconstructed], "classification of reconstructions", notes)
+    reconstructed_answers = class_answers(on_reconstructed, reconstructed)
+    table.extend(answer_rows(true_answers, "classifier_on_true_shapes"))
+    table.extend(answer_rows(reconstructed_answers, "classifier_on_reconstructions"))
 
-    classes = _class_names([shapes.renders, on_true, on_reconstructed])
-    training = shapes.renders.of_split("train")
+    classes = _class_names([views.renders, on_true, on_reconstructed])
+    training = views.renders.of_split("train")
     metrics: dict[str, Any] = {
-        "stage": "evaluate",
-        "version": __version__,
         "split": "test",
         "chosen_on": "val",
         "averaged": "over an object's views, then a class's objects, then the classes",
-        "samples": {split: len(shapes.renders.of_split(split)) for split in ("train", "val", "test")},
+        "samples": {split: len(views.renders.of_split(split)) for split in ("train", "val", "test")},
         "classes": classes,
-        "depth": summary.depth_metrics(by_view, constant),
-        "reconstruction": summary.reconstruction_metrics(shape_rows, settings),
+        "depth": depth_metrics(table, constant),
+        "reconstruction": _reconstruction_metrics(table, **chosen),
         "classification": {
-            "true_grids": summary.classification_metrics(true_rows, classes, training),
-            "reconstructions": summary.classification_metrics(reconstructed_rows, classes, training),
+            "true_grids": classification_metrics(true_answers, classes, training),
+            "reconstructions": classification_metrics(reconstructed_answers, classes, training),
         },
         "notes": notes,
     }
-    for dataset in (meshes, *vars(shapes).values(), on_true, on_reconstructed):
+    for dataset in (mesh_data, *vars(views).values(), on_true, on_reconstructed):
         dataset.close()
-    output = Path(output)
-    empty_output(output)
-    summary.write_tables(output, by_view, shape_rows, true_rows, reconstructed_rows)
     metrics["seconds"] = round(time.monotonic() - started, 2)
-    write_json(output / "metrics.json", summary.without_nan(metrics))
-    confusion = metrics["classification"]["true_grids"]["confusion"]["matrix"]
-    return Evaluation(summary.key_figures(metrics), classes, confusion)
+    write_evaluation(Path(evaluation), "evaluate", table, metrics)
+    return Measured(_key_figures(metrics), classes, metrics["classification"]["true_grids"]["confusion"]["matrix"])
 
 
-def _present(samples: list[Sample], datasets: list[Dataset], what: str, notes: list[str]) -> list[Sample]:
-    """The samples that all datasets hold; how many are missing goes into the notes."""
-    present = [sample for sample in samples if all(sample.id in dataset for dataset in datasets)]
-    if len(present) < len(samples):
-        missing = sorted({s.id for s in samples} - {s.id for s in present})
-        notes.append(
-            f"{what}: {len(missing)} of {len(samples)} {samples[0].split} samples are missing, {missing[0]} first"
-        )
-    return present
-
-
-def _measure_shapes(
-    shapes: Shapes, meshes: Dataset, test: list[Sample], notes: list[str]
-) -> tuple[list[Row], dict[str, Any]]:
-    """The rows of the test split at the numbers chosen on the validation split, and these numbers."""
-    needed = [shapes.voxels, shapes.depths, shapes.reconstructions]
-    training = Training(
-        mean_training_shape(shapes.voxels), training_gallery(shapes.renders, shapes.depths, shapes.voxels)
-    )
-    val = shapes.renders.of_split("val")
-    val, test = (_present(samples, needed, "reconstruction", notes) for samples in (val, test))
-    val_rows = curves(shapes, val, training, "validation shapes", MOST_VAL_VIEWS)
-    if not val_rows:
+def _measure_shapes(table: EvaluationTable, views: ViewDatasets, meshes: Dataset, notes: list[str]) -> dict[str, Any]:
+    """Add the rows of the test split; returns the resolution, and what was chosen on the validation split."""
+    needed = [views.voxels, views.depths, views.reconstructions]
+    val, test = (present(views.renders.of_split(split), needed, "reconstruction", notes) for split in ("val", "test"))
+    if not val:
         notes.append("reconstruction: no validation samples, so what is chosen there has its default")
-    if not val_rows and not test:
-        return [], {"resolution": None}
-    first = val_rows[0]["resolution"] if val_rows else len(shapes.reconstructions.read(test[0].id, "probability", 0))
-    resolution = int(first)
-    chosen = choose(val_rows, resolution)
-    settings = {method: numbers[chosen[method]].item() for method, numbers in candidates(resolution).items()}
-    test_rows = curves(shapes, test, training, "test shapes", weights=[settings["nearest_neighbour"]])
-    resolutions = {row["resolution"] for row in (*val_rows, *test_rows)}
-    if len(resolutions) > 1:
-        raise DatasetError(f"{shapes.reconstructions.paths[0]}: expected grids of one resolution, got {resolutions}")
-    surfaces = {(row["id"], row["view"]): row for row in surface_rows(shapes, meshes, test, training, settings)}
-    rows = at_choice(test_rows, chosen | {"nearest_neighbour": 0})
-    rows = [row | surfaces.get((row["id"], row["view"]), {}) for row in rows]
-    return rows, {"resolution": resolution, "chosen": settings}
+    resolution = views.resolution([*val, *test])
+    if resolution is None:
+        return {"resolution": None, "chosen": {}}
+    methods = views.methods(resolution)
+    gallery = ViewGallery.of_training(views.renders, views.depths, views.voxels)
+    rows, chosen = compare_methods(
+        methods,
+        partial(views.cases, resolution=resolution, gallery=gallery),
+        val,
+        test,
+        meshes=meshes,
+        surface_samples=test,
+        max_val_cases=cases_of_each(MAX_VAL_VIEWS, val),
+        max_surface_cases=cases_of_each(MAX_SURFACE_VIEWS, test),
+    )
+    table.extend(rows)
+    return {"resolution": resolution, "chosen": chosen}
+
+
+def _reconstruction_metrics(table: EvaluationTable, resolution: int | None, chosen: dict[str, float]) -> dict[str, Any]:
+    """The measures of the reconstructions and of the baselines, each with the parameter that was chosen for it.
+
+    Beside them under `differences` the reconstructions' advantage over each baseline, with its 95 % interval.
+    """
+
+    def of(method: str) -> dict[str, Any]:
+        surfaces = table.summary(method, SURFACE_MEASURES)
+        return {PARAMETERS[method]: chosen.get(method), **table.summary(method, OVERLAP_MEASURES), "surfaces": surfaces}
+
+    return {
+        "resolution": resolution,
+        "outside_the_cube": table.mean("truth", "outside"),
+        **of("reconstruction"),
+        **SURFACE_FACTS,
+        "ceiling": table.summary(CEILING, SURFACE_MEASURES),
+        "baselines": {name: of(name) for name in BASELINES},
+        "differences": {
+            name: {
+                measure: table.difference(measure, ("reconstruction", None), (name, None))._asdict()
+                for measure in ("iou", *SURFACE_MEASURES)
+            }
+            for name in BASELINES
+        },
+    }
+
+
+def _key_figures(metrics: dict[str, Any]) -> dict[str, float]:
+    """The figures that a person asks for first, under flat names; what could not be measured is left out."""
+    depth, shape, classified = metrics["depth"], metrics["reconstruction"], metrics["classification"]
+    figures = {f"depth_{name}": depth[name] for name in DEPTH_MEASURES}
+    figures |= {f"{CONSTANT}_{name}": depth["baselines"][CONSTANT][name] for name in DEPTH_MEASURES}
+    figures |= {name: shape[name] for name in (*OVERLAP_MEASURES, "threshold")}
+    figures |= {f"{name}_iou": shape["baselines"][name]["iou"] for name in BASELINES}
+    figures |= {name: shape["surfaces"][name] for name in SURFACE_MEASURES}
+    for prefix, of in (("", "true_grids"), ("reconstructed_", "reconstructions")):
+        figures |= {f"{prefix}{name}": classified[of][name] for name in ("accuracy", "mean_class_accuracy")}
+    return {name: float(value) for name, value in figures.items() if value is not None and not math.isnan(value)}
 
 
 def _class_names(datasets: list[Dataset]) -> list[str]:

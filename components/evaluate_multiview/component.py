@@ -1,13 +1,11 @@
-"""The typed spec of `evaluate_multiview`."""
+"""The typed spec of `evaluate_multiview`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotation
+from typing import List  # noqa: UP035 - kfp reads the annotations
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("evaluate_multiview"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/evaluate-multiview:0.2.0", install_kfp_package=False)
 def evaluate_multiview(
     meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
@@ -28,15 +26,27 @@ def evaluate_multiview(
         reconstructions: Dataset of kind reconstructions, of train-multiview.
         model: The network.
         page: The page, one HTML file.
-        evaluation: Folder with metrics.json and per_sample.csv.
+        evaluation: Folder with metrics.json and rows.csv.
         metrics: The key figures.
         title: The page's headline.
     """
-    from components.evaluate_multiview.evaluate_multiview import evaluate_multiview as measure
+    from components.evaluate_multiview import EvaluateMultiviewSettings
+    from components.evaluate_multiview.evaluate_multiview import evaluate_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
 
     with stage("evaluate_multiview"):
-        shards = ([m.path for m in meshes], [r.path for r in renders], [v.path for v in voxels])
-        figures = measure(*shards, reconstructions.path, model.path, page.path, evaluation.path, title)
-        log_metrics(metrics, figures)
+        settings = EvaluateMultiviewSettings(
+            title=title,
+        )
+        found = work(
+            [one.path for one in meshes],
+            [one.path for one in renders],
+            [one.path for one in voxels],
+            reconstructions.path,
+            model.path,
+            page.path,
+            evaluation.path,
+            settings,
+        )
+        log_metrics(metrics, found.figures)

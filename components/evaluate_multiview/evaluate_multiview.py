@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from components.evaluate_multiview.baselines import Neighbours, mean_shape
-from components.evaluate_multiview.measures import (
+from components.evaluate_multiview import EvaluateMultiviewSettings
+from components.evaluate_multiview.image_sequences import (
     BASELINES,
     METHODS,
-    Inputs,
-    Row,
-    Training,
-    best_thresholds,
-    class_iou,
-    difference,
-    mean_iou,
-    measure,
-    numbers_of,
+    SequenceDatasets,
+    sequence_methods,
 )
-from components.evaluate_multiview.page import Examples, write_page
-from components.evaluate_multiview.surfaces import SURFACE_MEASURES, Surfaces, measure_surfaces, surface_summary
-from shapeyard import __version__
-from shapeyard.contracts.dataset import Dataset, Sample
-from shapeyard.contracts.files import empty_output, write_json
-from shapeyard.contracts.model import read_config, read_history, read_metrics
+from components.evaluate_multiview.page import page_context
+from shapeyard.contracts.dataset import Dataset
+from shapeyard.contracts.measures import Measured
 from shapeyard.errors import DatasetError
-from shapeyard.metrics.occupancy import THRESHOLDS
+from shapeyard.evaluation.baselines import mean_shape
+from shapeyard.evaluation.measuring import (
+    SURFACE_FACTS,
+    SURFACE_MEASURES,
+    ceiling_of_objects,
+    compare_methods,
+    evenly,
+)
+from shapeyard.evaluation.output import write_evaluation
+from shapeyard.evaluation.retrieval import ImageGallery
+from shapeyard.evaluation.table import EvaluationTable, overall_mean
+from shapeyard.pages.facts import TrainedModel
+from shapeyard.pages.page import write_page
+
+TEMPLATE = Path(__file__).parent / "page.html.jinja"
+MAX_SURFACE_OBJECTS = 200
+"""Each costs half a second of a core, with five numbers of views."""
 
 
 def evaluate_multiview(
     meshes: Sequence[str | Path], renders: Sequence[str | Path], voxels: Sequence[str | Path],
     reconstructions: str | Path, model: str | Path, page: str | Path, evaluation: str | Path,
-    title: str = "Reconstruction from several images",
-) -> dict[str, float]:  # fmt: skip
+    settings: EvaluateMultiviewSettings,
+) -> Measured:  # fmt: skip
     """Measure the test split, with thresholds chosen on the validation split; write the page and the evaluation folder.
 
-    `meshes` may be empty, as images and grids that were brought have none: then nothing says what perfect voxels reach
-    against them. The folder holds per_sample.csv and, last and atomically, metrics.json.
+    `meshes` may be empty, as external renderings with their grids have none: then nothing says what perfect voxels
+    reach against them.
 
     Returns:
         The key figures under flat names.
@@ -50,77 +56,86 @@ def evaluate_multiview(
             nothing to measure or to compare with.
     """
     started = time.monotonic()
-    inputs = Inputs(
+    data = SequenceDatasets(
         Dataset(renders, "renders"),
         Dataset(voxels, "voxels"),
         Dataset([reconstructions], "reconstructions"),
         Dataset(meshes, "meshes") if meshes else None,
     )
-    config, trained, history = read_config(model), read_metrics(model), read_history(model)
-    training = _samples(inputs, "train")
-    test, val = ([s for s in _samples(inputs, split) if s.id in inputs.reconstructions] for split in ("test", "val"))
+    trained = TrainedModel.read(model)
+    training = data.samples("train")
+    test, val = ([s for s in data.samples(split) if s.id in data.reconstructions] for split in ("test", "val"))
     for split, samples in {"train": training, "test": test}.items():
         if not samples:
-            raise DatasetError(f"{inputs.renders.paths[0]}: expected samples of the {split} split, got none")
-    resolution = inputs.reconstructions.read(test[0].id, "probability").shape[-1]
-    known = Training(mean_shape(inputs.voxels, training, resolution), Neighbours(inputs.renders, training))
-    chosen = best_thresholds(measure(inputs, val, known, "validation shapes"))
-    rows = measure(inputs, test, known, "test shapes")
-    surfaces = measure_surfaces(inputs, test, known, chosen)
-
+            raise DatasetError(f"{data.renders.paths[0]}: expected samples of the {split} split, got none")
+    resolution = data.reconstructions.read(test[0].id, "probability").shape[-1]
+    mean = mean_shape(data.voxels, training, resolution)
+    assert mean is not None
+    rows, values = compare_methods(
+        sequence_methods(mean),
+        partial(data.cases, resolution=resolution, gallery=ImageGallery(data.renders, training)),
+        val,
+        test,
+        meshes=data.meshes,
+        surface_samples=evenly(test, MAX_SURFACE_OBJECTS),
+        by_view=True,
+    )
+    table = EvaluationTable(rows)
+    numbers = sorted({row.view for row in table.rows("reconstruction", "iou") if row.view is not None})
     metrics: dict[str, Any] = {
-        "stage": "evaluate_multiview",
-        "version": __version__,
         "split": "test",
         "chosen_on": "val" if val else "nothing: there is no validation split",
         "averaged": "over a class's objects, then over the classes",
         "samples": {"train": len(training), "val": len(val), "test": len(test)},
         "resolution": resolution,
-        "views": numbers_of(rows),
-        **summary(rows, chosen, surfaces),
+        "views": numbers,
+        **summary(table, numbers, values),
     }
-    output = Path(evaluation)
-    empty_output(output)
-    _write_rows(output / "per_sample.csv", rows, chosen, surfaces)
-    examples = Examples(inputs, rows, chosen, resolution)
-    write_page(Path(page), title, metrics, examples, config, trained, history)
-    for dataset in inputs:
-        if dataset is not None:
-            dataset.close()
+    write_page(Path(page), TEMPLATE, title=settings.title, **page_context(metrics, data, table, trained))
+    data.close()
     metrics["seconds"] = round(time.monotonic() - started, 2)
-    write_json(output / "metrics.json", metrics)
-    return key_figures(metrics)
+    write_evaluation(Path(evaluation), "evaluate_multiview", table, metrics)
+    return Measured(key_figures(metrics))
 
 
-def summary(rows: Sequence[Row], chosen: Mapping[str, int], surfaces: Sequence[Surfaces]) -> dict[str, Any]:
-    """Each method's threshold and measures, and the intervals of the differences that matter; view numbers are strings.
+def summary(table: EvaluationTable, numbers: Sequence[int], values: Mapping[str, float]) -> dict[str, Any]:
+    """Each method's threshold and measures by the number of views, and paired differences with their intervals.
 
-    F-score and Chamfer distance are those of `surface_summary`.
+    `ceiling` has over how many objects perfect voxels were measured against meshes, and their means; None without.
     """
-    numbers = numbers_of(rows)
-    of_surfaces = surface_summary(surfaces)
-    measured = of_surfaces.pop("methods")
+
+    def differences(measure: str) -> dict[str, Any]:
+        return {
+            name: {
+                str(n): table.difference(measure, ("reconstruction", n), (name, n))._asdict() for n in numbers
+            }
+            for name in BASELINES
+        }  # fmt: skip
+
     methods = {
-        method: {
-            **({"threshold": float(THRESHOLDS[chosen[method]])} if method != "nearest_neighbour" else {}),
-            "iou": {str(n): float(mean_iou(rows, method, n)[chosen[method]]) for n in numbers},
-            "per_class": {str(n): class_iou(rows, method, n, chosen[method]) for n in numbers},
-            **measured[method],
+        name: {
+            **({"threshold": values[name]} if name != "nearest_neighbour" else {}),
+            **{m: {str(n): table.mean(name, m, n) for n in numbers} for m in ("iou", *SURFACE_MEASURES)},
+            "per_class": {str(n): table.class_means(name, "iou", n) for n in numbers},
         }
-        for method in METHODS
+        for name in METHODS
     }
-    over_baselines = {
-        baseline: {
-            str(n): difference(rows, chosen, ("reconstruction", n), (baseline, n))._asdict() for n in numbers
-        }
-        for baseline in BASELINES
-    }  # fmt: skip
     more_views = {
-        f"{more} − {fewer}": difference(rows, chosen, ("reconstruction", more), ("reconstruction", fewer))._asdict()
+        f"{more} − {fewer}": table.difference("iou", ("reconstruction", more), ("reconstruction", fewer))._asdict()
         for i, fewer in enumerate(numbers)
         for more in numbers[i + 1 :]
     }
-    return {"methods": methods, "over_baselines": over_baselines, "more_views": more_views, **of_surfaces}
+    reached = {measure: ceiling_of_objects(table, measure) for measure in SURFACE_MEASURES}
+    ceiling = {measure: float(overall_mean(rows)) for measure, rows in reached.items()}
+    return {
+        "methods": methods,
+        "over_baselines": differences("iou"),
+        "more_views": more_views,
+        "ceiling": {"objects": len(reached["fscore"]), **ceiling} if reached["fscore"] else None,
+        "fscore_over_baselines": differences("fscore"),
+        "surface_objects": len({row.id for row in table.rows("reconstruction", "fscore")}),
+        **SURFACE_FACTS,
+    }
 
 
 def key_figures(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -134,23 +149,3 @@ def key_figures(metrics: Mapping[str, Any]) -> dict[str, float]:
     if metrics["ceiling"]:
         figures |= {f"ceiling_{name}": metrics["ceiling"][name] for name in SURFACE_MEASURES}
     return figures
-
-
-def _samples(inputs: Inputs, split: Any) -> list[Sample]:
-    return [sample for sample in inputs.renders.of_split(split) if sample.id in inputs.voxels]
-
-
-def _write_rows(path: Path, rows: Sequence[Row], chosen: Mapping[str, int], surfaces: Sequence[Surfaces]) -> None:
-    """A line for each object and number of views; where its surfaces were not measured, their columns are empty."""
-    of_object = {of.sample.id: of for of in surfaces}
-    named = [f"{method}_{measure}" for method in (*METHODS, "ceiling") for measure in SURFACE_MEASURES]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["id", "class", "views", *(f"{method}_iou" for method in METHODS), *named])
-        writer.writeheader()
-        for row in rows:
-            line: dict[str, Any] = {"id": row.sample.id, "class": row.sample.class_name, "views": row.views}
-            line |= {f"{method}_iou": f"{row.iou[method][chosen[method]]:.6g}" for method in METHODS}
-            if of := of_object.get(row.sample.id):
-                for method, found in of.named(row.views).items():
-                    line |= {f"{method}_{name}": f"{value:.6g}" for name, value in found._asdict().items()}
-            writer.writerow(line)

@@ -1,13 +1,11 @@
-"""The typed spec of `report`."""
+"""The typed spec of `report`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotation
+from typing import List  # noqa: UP035 - kfp reads the annotations
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("report"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/report:0.2.0", install_kfp_package=False)
 def report(
     meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
@@ -19,7 +17,7 @@ def report(
     classifier: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
-    title: str = "Shapeyard",
+    title: str = "Reconstruction from one image",
 ) -> None:
     """Put a run on one page that needs nothing but a browser.
 
@@ -36,15 +34,24 @@ def report(
         page: The page, one HTML file.
         title: The page's headline.
     """
-    from components.report.report import write_report
-    from components.report.run import RunArtifacts
+    from components.report import ReportSettings
+    from components.report.report import report as work
     from shapeyard.contracts.progress import stage
 
     with stage("report"):
-        shards = {"meshes": meshes, "renders": renders, "voxels": voxels}
-        artifacts = RunArtifacts(
-            **{name: [shard.path for shard in datasets] for name, datasets in shards.items()},
-            depths=depths.path, reconstructions=reconstructions.path, depth_model=depth_model.path,
-            recgan_model=recgan_model.path, classifier=classifier.path, evaluation=evaluation.path,
-        )  # fmt: skip
-        write_report(artifacts, page.path, title=title)
+        settings = ReportSettings(
+            title=title,
+        )
+        work(
+            [one.path for one in meshes],
+            [one.path for one in renders],
+            [one.path for one in voxels],
+            depths.path,
+            reconstructions.path,
+            depth_model.path,
+            recgan_model.path,
+            classifier.path,
+            evaluation.path,
+            page.path,
+            settings,
+        )

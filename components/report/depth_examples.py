@@ -7,24 +7,39 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from components.report.pictures import DEPTH_SCALE, ERROR_SCALE, Scale, color_picture, cropped, data_uri
-from components.report.run import Row, Run, number
+from components.report.run import ReconstructionRun
+from shapeyard.evaluation.depth_maps import CONSTANT, DEPTH
+from shapeyard.evaluation.table import Measurement
+from shapeyard.pages.pictures import DEPTH_SCALE, ERROR_SCALE, Scale, color_picture, cropped, data_uri
 
 ENLARGED = 240
 """Pixels: smaller pictures are made so large, so that a browser doesn't blur their masks."""
 
 
-def depth_examples(run: Run) -> list[dict[str, Any]]:
+def depth_examples(run: ReconstructionRun) -> list[dict[str, Any]]:
     """The views of smallest, median and largest RMSE, with their pictures as data URIs and what their colours mean."""
-    ranked = sorted((row for row in run.views if number(row, "depth_rmse") is not None), key=_rmse)
+    ranked = sorted(run.table.rows(DEPTH, "rmse"), key=lambda row: row.value)
     if not ranked:
         return []
     places = {"Best": 0, "Median": len(ranked) // 2, "Worst": len(ranked) - 1}
-    return [_example(run, label, ranked[place], place + 1, len(ranked)) for label, place in places.items()]
+    constant = run.table.values(CONSTANT, "rmse")
+    return [
+        {
+            "label": label,
+            "rank": place + 1,
+            "count": len(ranked),
+            "id": ranked[place].id,
+            "view": ranked[place].view,
+            "rmse": ranked[place].value,
+            "constant_rmse": constant.get((ranked[place].id, ranked[place].view)),
+            **_pictures(run, ranked[place]),
+        }
+        for label, place in places.items()
+    ]
 
 
-def _example(run: Run, label: str, row: Row, rank: int, count: int) -> dict[str, Any]:
-    sample_id, view = row["id"], int(row["view"])
+def _pictures(run: ReconstructionRun, row: Measurement) -> dict[str, Any]:
+    sample_id, view = row.id, row.view
     rgba = run.renders.read(sample_id, "rgba", view)
     true, predicted = run.renders.read(sample_id, "depth", view), run.depths.read(sample_id, "depth", view)
     mask = np.isfinite(true)
@@ -35,13 +50,6 @@ def _example(run: Run, label: str, row: Row, rank: int, count: int) -> dict[str,
     largest = max(float(np.percentile(np.abs(difference[mask]), 98)), 0.005)
     error_scale = Scale(-largest, largest, ERROR_SCALE)
     return {
-        "label": label,
-        "rank": rank,
-        "count": count,
-        "id": sample_id,
-        "view": view,
-        "rmse": _rmse(row),
-        "constant_rmse": number(row, "constant_depth_rmse"),
         "pictures": [
             ("Image", _uri(Image.fromarray(rgba), Image.Resampling.LANCZOS), f"Image of {sample_id}, view {view}"),
             ("Predicted depth", _uri(color_picture(predicted, depth_scale)), f"Predicted depth of {sample_id}"),
@@ -51,10 +59,6 @@ def _example(run: Run, label: str, row: Row, rank: int, count: int) -> dict[str,
         "depth_scale": depth_scale,
         "error_scale": error_scale,
     }
-
-
-def _rmse(row: Row) -> float:
-    return number(row, "depth_rmse") or 0.0
 
 
 def _uri(image: Image.Image, method: Image.Resampling = Image.Resampling.NEAREST) -> str:

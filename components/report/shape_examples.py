@@ -10,33 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.report.pictures import cropped, data_uri
-from components.report.run import Row, Run, number
+from components.report.run import ReconstructionRun
 from shapeyard.contracts.dataset import pack_occupancy, read_occupancy
+from shapeyard.evaluation.results import METHOD_TITLES
+from shapeyard.evaluation.table import Measurement
 from shapeyard.geometry.lifting import canonical_grid_from_cube
 from shapeyard.geometry.pooling import pool_grid
 from shapeyard.geometry.preview import render_occupancy
+from shapeyard.pages.pictures import cropped, data_uri
 
-MOST_CLASSES = 22
-MOST_VOXELS = 128
+MAX_CLASSES = 22
+MAX_VOXELS = 128
 """Along a side of what is drawn; finer grids are pooled."""
 STILL_SIZE = 320
 THUMBNAIL_SIZE = 112
 TRUE_COLOR = (0.80, 0.72, 0.57)
 
 
-def shape_examples(run: Run) -> list[dict[str, Any]]:
+def shape_examples(run: ReconstructionRun) -> list[dict[str, Any]]:
     """What the page needs to show each example: the packed grids, the camera, pictures, and the text beside them.
 
     Both shapes are drawn in the canonical frame, where objects stand upright and the true grid is as it was voxelized.
     """
-    ranked = sorted((row for row in run.views if number(row, "reconstruction_iou") is not None), key=_iou)
-    of_class: dict[str, list[Row]] = {}
+    ranked = sorted(run.table.rows("reconstruction", "iou"), key=lambda row: row.value)
+    of_class: dict[str, list[Measurement]] = {}
     for row in ranked:
-        of_class.setdefault(row["class"], []).append(row)
+        of_class.setdefault(row.class_name, []).append(row)
     examples = [
         _example(run, rows[len(rows) // 2], "", f"the median of {len(rows)} views of this class")
-        for _, rows in sorted(of_class.items())[:MOST_CLASSES]
+        for _, rows in sorted(of_class.items())[:MAX_CLASSES]
     ]
     for place, rank in ((-1, "best"), (0, "worst")):
         if ranked:
@@ -44,12 +46,8 @@ def shape_examples(run: Run) -> list[dict[str, Any]]:
     return examples
 
 
-def _iou(row: Row) -> float:
-    return number(row, "reconstruction_iou") or 0.0
-
-
-def _example(run: Run, row: Row, rank: str, why: str) -> dict[str, Any]:
-    sample_id, view = row["id"], int(row["view"])
+def _example(run: ReconstructionRun, row: Measurement, rank: str, why: str) -> dict[str, Any]:
+    sample_id, view = row.id, row.view or 0
     shown = list(run.reconstructions[sample_id].attributes.get("views", range(view + 1)))
     index = shown.index(view)
     probability = run.reconstructions.read(sample_id, "probability", index)
@@ -63,7 +61,7 @@ def _example(run: Run, row: Row, rank: str, why: str) -> dict[str, Any]:
     thumbnail.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.LANCZOS)
     return {
         "rank": rank,
-        "class": row["class"],
+        "class": row.class_name,
         "thumbnail": data_uri(thumbnail, quality=85),
         "size": true.shape[0],
         "reconstructed": _packed(made),
@@ -73,8 +71,8 @@ def _example(run: Run, row: Row, rank: str, why: str) -> dict[str, Any]:
             "name": sample_id,
             "why": why,
             "view": f"view {view}",
-            "iou": f"{_iou(row):.3f}",
-            "baselines": _baselines(row),
+            "iou": f"{row.value:.3f}",
+            "baselines": _baselines(run, row),
         },
         "pictures": {
             "image": data_uri(image, quality=90),
@@ -88,7 +86,7 @@ def _drawable(grid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The grid, pooled by whole blocks until it is small enough to draw."""
     size = grid.shape[0]
     for block in range(1, size + 1):
-        if size % block == 0 and size // block <= MOST_VOXELS:
+        if size % block == 0 and size // block <= MAX_VOXELS:
             return pool_grid(grid, size // block)
     return grid
 
@@ -116,7 +114,7 @@ def _pose(camera: NDArray[Any], radius: float) -> dict[str, float]:
     }
 
 
-def _baselines(row: Row) -> str:
-    names = ("mean_shape", "extruded_surface", "nearest_neighbour")
-    found = [(name.replace("_", " "), number(row, f"{name}_iou")) for name in names]
-    return " · ".join(f"{name} {value:.3f}" for name, value in found if value is not None)
+def _baselines(run: ReconstructionRun, row: Measurement) -> str:
+    names = run.metrics["reconstruction"]["baselines"]
+    found = {METHOD_TITLES[name]: run.table.values(name, "iou").get((row.id, row.view)) for name in names}
+    return " · ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None)

@@ -1,13 +1,11 @@
-"""The typed spec of `report_classifier`."""
+"""The typed spec of `report_classifier`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotation
+from typing import List  # noqa: UP035 - kfp reads the annotations
 
 from kfp import dsl
 
-from components.images import image
 
-
-@dsl.component(base_image=image("report_classifier"), install_kfp_package=False)
+@dsl.component(base_image="shapeyard/report-classifier:0.2.0", install_kfp_package=False)
 def report_classifier(
     dataset: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     predictions: dsl.Input[dsl.Dataset],
@@ -21,20 +19,24 @@ def report_classifier(
     """Measure a classifier on its test split and put it on one page that needs nothing but a browser.
 
     Args:
-        dataset: Datasets of kind voxels or features: what the classifier learned from.
+        dataset: Datasets of kind voxels or features: what the classifier was trained on.
         predictions: Dataset of kind predictions, of train-classifier.
         model: The classifier.
         page: The page, one HTML file.
-        evaluation: Folder with metrics.json and per_sample.csv.
+        evaluation: Folder with metrics.json and rows.csv.
         metrics: The key figures.
         confusion: The confusion matrix of the test split.
         title: The page's headline.
     """
-    from components.report_classifier.report_classifier import report_classifier as write
+    from components.report_classifier import ReportClassifierSettings
+    from components.report_classifier.report_classifier import report_classifier as work
     from shapeyard.contracts.measures import log_confusion, log_metrics
     from shapeyard.contracts.progress import stage
 
     with stage("report_classifier"):
-        measured = write([d.path for d in dataset], predictions.path, model.path, page.path, evaluation.path, title)
-        log_metrics(metrics, measured.figures())
-        log_confusion(confusion, measured.classes, measured.matrix.tolist())
+        settings = ReportClassifierSettings(
+            title=title,
+        )
+        found = work([one.path for one in dataset], predictions.path, model.path, page.path, evaluation.path, settings)
+        log_metrics(metrics, found.figures)
+        log_confusion(confusion, found.classes, found.confusion)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +12,21 @@ import pytest
 from kfp import dsl
 from synthetic_run import SyntheticRun, inside_boxes, orbit, write_run
 
-from components.evaluate import reconstruction
-from components.evaluate.averages import mean_over_classes, mean_over_objects
-from components.evaluate.component import evaluate
-from components.evaluate.evaluate import Evaluation, Inputs, evaluate_models
-from components.evaluate.retrieval import training_gallery
+from components.evaluate.component import evaluate as component
+from components.evaluate.evaluate import evaluate
+from components.evaluate.views import BASELINES, ViewDatasets, true_in_cube
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, pack_occupancy
+from shapeyard.contracts.measures import Measured
 from shapeyard.errors import DatasetError
+from shapeyard.evaluation.baselines import visible_surface
+from shapeyard.evaluation.output import read_evaluation
+from shapeyard.evaluation.retrieval import ViewGallery
 from shapeyard.geometry.lifting import canonical_from_cube, enclosing_cube, extrude, unproject
 from shapeyard.metrics.occupancy import overlap
 
 
-def inputs_of(run: SyntheticRun) -> Inputs:
-    return Inputs(**run.shards, **run.outputs)
-
-
-def measure(run: SyntheticRun) -> tuple[Evaluation, dict[str, Any]]:
-    result = evaluate_models(inputs_of(run), run.folder / "evaluation")
+def measure(run: SyntheticRun) -> tuple[Measured, dict[str, Any]]:
+    result = evaluate(**run.shards, **run.outputs, evaluation=run.folder / "evaluation")
     return result, json.loads((run.folder / "evaluation" / "metrics.json").read_text())
 
 
@@ -50,12 +46,12 @@ def rewrite(path: Path, kind: Any, change: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def perfect(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, Evaluation, dict[str, Any]]:
+def perfect(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, Measured, dict[str, Any]]:
     run = write_run(tmp_path_factory.mktemp("perfect"))
     return run, *measure(run)
 
 
-def test_the_truth_scores_full_marks(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+def test_the_truth_scores_full_marks(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
     _, result, metrics = perfect
     figures = result.figures
     assert figures["depth_rmse"] == figures["depth_abs_rel"] == 0
@@ -66,7 +62,7 @@ def test_the_truth_scores_full_marks(perfect: tuple[SyntheticRun, Evaluation, di
     assert metrics["notes"] == []
 
 
-def test_baselines_are_worse_than_the_truth(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+def test_baselines_are_worse_than_the_truth(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
     figures = perfect[1].figures
     assert 0.1 < figures["constant_depth_rmse"] < 0.5
     bands = perfect[2]["depth"]["by_distance_from_silhouette"]
@@ -76,7 +72,7 @@ def test_baselines_are_worse_than_the_truth(perfect: tuple[SyntheticRun, Evaluat
     assert 0.05 < figures["mean_shape_iou"] < 0.9 and 0.05 < figures["extruded_surface_iou"] < 0.9
 
 
-def test_baselines_against_the_obvious_version(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+def test_baselines_against_the_obvious_version(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
     """The constant from all pixels at once, and the extrusion at its chosen thickness with `extrude` itself."""
     run, result, metrics = perfect
     renders, voxels = Dataset(run.shards["renders"], "renders"), Dataset(run.shards["voxels"], "voxels")
@@ -92,8 +88,8 @@ def test_baselines_against_the_obvious_version(perfect: tuple[SyntheticRun, Eval
             depth, camera = renders.read(sample.id, "depth", view), renders.read(sample.id, "world_from_camera", view)
             intrinsics = renders.read(sample.id, "intrinsics")
             matrix = canonical_from_cube(camera, enclosing_cube(unproject(depth, intrinsics)))
-            true, missed = reconstruction.true_in_cube(occupancy, matrix, 24)
-            shape = extrude(reconstruction.visible_surface(depth, intrinsics, camera, matrix, 24), thickness)
+            true, missed = true_in_cube(occupancy, matrix, 24)
+            shape = extrude(visible_surface(depth, intrinsics, camera, matrix, 24), thickness)
             iou = (shape & true).sum() / ((shape | true).sum() + missed)
             of_class.setdefault(sample.class_name, []).append(iou)
     expected = np.mean([np.mean(ious) for ious in of_class.values()])
@@ -103,7 +99,7 @@ def test_baselines_against_the_obvious_version(perfect: tuple[SyntheticRun, Eval
 
 
 def test_perfect_voxels_have_nearly_perfect_surfaces(
-    perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]],
+    perfect: tuple[SyntheticRun, Measured, dict[str, Any]],
 ) -> None:
     """A voxel is 1/24 of the side, so that resampled and rounded it is not within 1 % everywhere, but near."""
     shape = perfect[2]["reconstruction"]
@@ -116,7 +112,7 @@ def test_perfect_voxels_have_nearly_perfect_surfaces(
         assert baseline["surfaces"]["chamfer"] > surfaces["chamfer"]
 
 
-def test_differences_have_intervals(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
+def test_differences_have_intervals(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
     shape = perfect[2]["reconstruction"]
     for name, of in shape["differences"].items():
         assert of["iou"]["difference"] == pytest.approx(1 - shape["baselines"][name]["iou"])
@@ -125,50 +121,57 @@ def test_differences_have_intervals(perfect: tuple[SyntheticRun, Evaluation, dic
 
 
 def test_grids_at_the_choice_are_those_that_were_measured(
-    perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]],
+    perfect: tuple[SyntheticRun, Measured, dict[str, Any]],
 ) -> None:
     """The IoU of each view from the grids whose surfaces are measured, against the table's."""
     run, _, metrics = perfect
-    shapes = reconstruction.Shapes(
+    views = ViewDatasets(
         *(Dataset(run.shards[kind], kind) for kind in ("renders", "voxels")),
         Dataset([run.outputs["depths"]], "depths"),
         Dataset([run.outputs["reconstructions"]], "reconstructions"),
     )
-    training = reconstruction.Training(
-        reconstruction.mean_training_shape(shapes.voxels),
-        training_gallery(shapes.renders, shapes.depths, shapes.voxels),
-    )
+    gallery = ViewGallery.of_training(views.renders, views.depths, views.voxels)
     measured = metrics["reconstruction"]
-    settings = {"reconstruction": measured["threshold"]}
-    settings |= {name: next(iter(of.values())) for name, of in measured["baselines"].items()}
-    weights = [settings["nearest_neighbour"]]
-    rows = []
-    for sample in shapes.renders.of_split("test"):
-        for view in reconstruction.views_of(shapes, sample, training, weights, None):
-            true, missed = reconstruction.true_in_cube(view.occupancy, view.canonical_from_cube, view.resolution)
-            made = reconstruction.shapes_at(view, training.mean_shape, settings)
-            iou = {f"{name}_iou": float(overlap(grid, true, missed).iou) for name, grid in made.items()}
-            rows.append({"id": sample.id, "class": sample.class_name, **iou})
-    for name, of in measured["baselines"].items():
-        assert mean_over_classes(rows, f"{name}_iou") == pytest.approx(of["iou"])
-    assert mean_over_classes(rows, "reconstruction_iou") == 1
-    for dataset in vars(shapes).values():
+    chosen = {"reconstruction": measured["threshold"]}
+    chosen |= {name: next(iter(of.values())) for name, of in measured["baselines"].items()}
+    methods = views.methods(24)
+    iou: dict[str, dict[str, list[float]]] = {method.name: {} for method in methods}
+    for sample in views.renders.of_split("test"):
+        for case in views.cases(sample, 24, gallery):
+            true, missed = case.truth()
+            for method in methods:
+                shapes = method.shapes(case)
+                assert shapes is not None
+                grid = shapes.at(list(method.candidates).index(chosen[method.name]))
+                of_class = iou[method.name].setdefault(sample.class_name, [])
+                of_class.append(
+                    float(overlap(grid, true, missed).iou)
+                )  # two views of each object, so all weigh the same
+    for name in BASELINES:
+        assert np.mean([np.mean(values) for values in iou[name].values()]) == pytest.approx(
+            measured["baselines"][name]["iou"]
+        )
+    assert {value for values in iou["reconstruction"].values() for value in values} == {1.0}
+    for dataset in vars(views).values():
         dataset.close()
 
 
-def test_tables(perfect: tuple[SyntheticRun, Evaluation, dict[str, Any]]) -> None:
-    folder = perfect[0].folder / "evaluation"
-    views, samples, classes = (
-        list(csv.DictReader((folder / f"{name}.csv").read_text().splitlines()))
-        for name in ("per_view", "per_sample", "per_class")
-    )
-    assert len(views) == 12 and len(samples) == 6 and [row["class"] for row in classes] == ["chair", "shelf", "table"]
-    assert {float(row["reconstruction_iou"]) for row in (*views, *samples, *classes)} == {1.0}
-    of_view = [float(row["constant_depth_rmse"]) for row in views if row["id"] == "chair/0003"]
-    of_sample = {row["id"]: float(row["constant_depth_rmse"]) for row in samples}
-    assert of_sample["chair/0003"] == pytest.approx(np.mean(of_view), abs=1e-5)
-    of_class = [of_sample["chair/0003"], of_sample["chair/0004"]]
-    assert float(classes[0]["constant_depth_rmse"]) == pytest.approx(np.mean(of_class), abs=1e-5)
+def test_the_table_holds_every_view(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
+    """Means over an object's views, then a class's objects, from the file are those of metrics.json."""
+    metrics, table = read_evaluation(perfect[0].folder / "evaluation")
+    rows = table.rows("reconstruction", "iou")
+    assert len(rows) == 12 and len({row.id for row in rows}) == 6 and {row.value for row in rows} == {1.0}
+    of_object: dict[str, list[float]] = {}
+    for row in table.rows("constant_depth", "rmse"):
+        if row.class_name == "chair":
+            of_object.setdefault(row.id, []).append(row.value)
+    assert set(of_object) == {"chair/0003", "chair/0004"} and {len(values) for values in of_object.values()} == {2}
+    expected = np.mean([np.mean(values) for values in of_object.values()])
+    per_class = metrics["depth"]["baselines"]["constant_depth"]["per_class"]
+    assert per_class["chair"]["rmse"] == pytest.approx(expected, abs=1e-5)
+    assert table.class_means("constant_depth", "rmse")["chair"] == pytest.approx(expected)
+    predicted = table.rows("classifier_on_reconstructions", "predicted")
+    assert len(predicted) == 12 and all(row.value == row.class_name for row in predicted)
 
 
 def test_the_component_writes_its_artifacts(tmp_path: Path) -> None:
@@ -177,21 +180,10 @@ def test_the_component_writes_its_artifacts(tmp_path: Path) -> None:
     others = {name: dsl.Dataset(uri=str(path)) for name, path in run.outputs.items()}
     metrics, confusion = dsl.Metrics(uri=str(tmp_path / "m")), dsl.ClassificationMetrics(uri=str(tmp_path / "c"))
     evaluation = dsl.Artifact(uri=str(tmp_path / "evaluation"))
-    evaluate.python_func(**shards, **others, evaluation=evaluation, metrics=metrics, confusion=confusion)
+    component.python_func(**shards, **others, evaluation=evaluation, metrics=metrics, confusion=confusion)
     assert metrics.metadata["iou"] == 1.0
     assert confusion.metadata["confusionMatrix"]["rows"][0] == {"row": [1, 0, 0]}
     assert (tmp_path / "evaluation" / "metrics.json").is_file()
-
-
-def test_views_then_objects_then_classes() -> None:
-    rows = [
-        {"class": "a", "id": "a/1", "x": 0.0}, {"class": "a", "id": "a/1", "x": 1.0},
-        {"class": "a", "id": "a/2", "x": 1.0}, {"class": "b", "id": "b/1", "x": 0.25},
-        {"class": "b", "id": "b/1", "x": float("nan")}, {"class": "c", "id": "c/1"},
-    ]  # fmt: skip
-    assert mean_over_objects(rows, "x") == {"a": 0.75, "b": 0.25}
-    assert mean_over_classes(rows, "x") == 0.5
-    assert math.isnan(mean_over_classes([], "x"))
 
 
 def test_the_threshold_comes_from_val_alone(tmp_path: Path) -> None:
@@ -213,12 +205,12 @@ def test_truth_outside_the_cube_is_missed() -> None:
     """A cube that holds the lower half of a full canonical grid, at another resolution."""
     matrix = np.eye(4)
     matrix[:3, 3] = [-0.5, -1.0, -0.5]
-    true, missed = reconstruction.true_in_cube(np.ones((4, 4, 4), bool), matrix, 8)
+    true, missed = true_in_cube(np.ones((4, 4, 4), bool), matrix, 8)
     assert missed == pytest.approx(8**3 / 2)
     assert true[1:-1, 4:, 1:-1].all() and not true[:, :3].any(), "edges are blurred"
     half_as_large = np.diag([0.5, 0.5, 0.5, 1.0])
     half_as_large[:3, 3] = -0.25
-    true, missed = reconstruction.true_in_cube(np.ones((4, 4, 4), bool), half_as_large, 8)
+    true, missed = true_in_cube(np.ones((4, 4, 4), bool), half_as_large, 8)
     assert true.all()
     assert missed == pytest.approx(7 * 8**3), "seven eighths of the volume, in the cube's small voxels"
 
@@ -230,16 +222,8 @@ def test_surface_on_the_cube_s_faces_stays_inside() -> None:
     depth = cast(boxes, orbit(0, 0), 32, np.ones(3))[1]
     points = unproject(depth, intrinsics(32))
     matrix = canonical_from_cube(orbit(0, 0), enclosing_cube(points)).astype(np.float32)
-    surface = reconstruction.visible_surface(depth, intrinsics(32), orbit(0, 0), matrix.astype(np.float64), 16)
+    surface = visible_surface(depth, intrinsics(32), orbit(0, 0), matrix.astype(np.float64), 16)
     assert surface.any(axis=2).sum() == surface[:, :, 0].sum() > 100, "the front face lies at the nearest depth"
-
-
-@pytest.mark.parametrize("thickness", [1, 2, 5, 9])
-def test_levels_of_extrusion_against_extruding(thickness: int) -> None:
-    surface = np.random.default_rng(0).random((9, 9, 9)) < 0.1
-    np.testing.assert_array_equal(
-        reconstruction.levels_of_extrusion(surface) > 9 - thickness, extrude(surface, thickness)
-    )
 
 
 def test_no_test_samples(tmp_path: Path) -> None:
@@ -265,7 +249,7 @@ def test_no_val_and_no_train_samples(tmp_path: Path) -> None:
 
 def test_samples_that_are_missing_are_noted(tmp_path: Path) -> None:
     run = write_run(tmp_path, views=1)
-    for name, kind in (("reconstructions", "reconstructions"), ("recognized", "predictions")):
+    for name, kind in (("reconstructions", "reconstructions"), ("reconstruction_predictions", "predictions")):
         rewrite(run.outputs[name], kind, lambda s, arrays: None if s.id == "table/0003" else (s, arrays))
     _, metrics = measure(run)
     assert metrics["notes"] == [
@@ -324,12 +308,13 @@ FLAWS: dict[str, tuple[str, str, Any]] = {
     "expected depth of shape": ("depths", "depths", lambda s, a: {"depth": a["depth"][:, ::2]}),
     "expected finite depth all over": ("depths", "depths", lambda s, a: {"depth": a["depth"] * np.float32(np.nan)}),
     "finite probabilities of 3": (
-        "recognized",
+        "reconstruction_predictions",
         "predictions",
         lambda s, a: {"probabilities": a["probabilities"][:, :2]},
     ),
-    "expected cubes": ("reconstructions",) * 2 + (lambda s, a: a | {"probability": a["probability"][:, :9]},),
-    "one resolution": ("reconstructions",) * 2
+    r"expected a grid of 24³ voxels, got shape \(9, 24, 24\)": ("reconstructions",) * 2
+    + (lambda s, a: a | {"probability": a["probability"][:, :9]},),
+    r"expected a grid of 24³ voxels, got shape \(12, 12, 12\)": ("reconstructions",) * 2
     + (lambda s, a: a | {"probability": a["probability"][:, ::2, ::2, ::2]} if s.split == "test" else a,),
 }
 

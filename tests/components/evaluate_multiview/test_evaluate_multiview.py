@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Callable
@@ -16,17 +15,17 @@ import trimesh
 from kfp import dsl
 from numpy.typing import NDArray
 
-from components.evaluate_multiview.baselines import Neighbours, features, hull, mean_shape, silhouettes
+from components.evaluate_multiview import EvaluateMultiviewSettings
 from components.evaluate_multiview.component import evaluate_multiview as component
-from components.evaluate_multiview.evaluate_multiview import evaluate_multiview
-from components.evaluate_multiview.measures import Row, best_thresholds, class_iou, difference, mean_iou
-from components.evaluate_multiview.surfaces import Surfaces, evenly, fscore_difference, surface_summary
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, read_occupancy
+from components.evaluate_multiview.evaluate_multiview import evaluate_multiview, summary
+from components.evaluate_multiview.image_sequences import METHODS, SequenceDatasets
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, read_occupancy
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.errors import DatasetError
+from shapeyard.evaluation.output import read_evaluation
+from shapeyard.evaluation.retrieval import ImageGallery
+from shapeyard.evaluation.table import EvaluationTable, Measurement
 from shapeyard.geometry.isosurface import isosurface
-from shapeyard.metrics.occupancy import THRESHOLDS
-from shapeyard.metrics.surface import SurfaceAgreement
 
 Write = Callable[..., Any]
 NUMBERS, ORDER = [1, 2, 3], [2, 0, 3, 1]
@@ -107,18 +106,24 @@ def test_figures_by_hand(run: tuple[Path, Path, Path, Path, Path], tmp_path: Pat
     assert 0.3 < hulls["1"] < hulls["3"] < 1
     assert found["more_views"]["3 − 1"]["low"] > 0 and found["over_baselines"]["mean_shape"]["3"]["objects"] == 2
     assert outputs[2].metadata["iou_3"] == 1 and outputs[2].metadata["mean_shape_iou_1"] < 1
-    with (tmp_path / "evaluation" / "per_sample.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["id"], row["views"]) for row in rows[:3]] == [("ball/0004", n) for n in "123"] and len(rows) == 6
+    table = read_evaluation(tmp_path / "evaluation").table
+    assert list(table.values("reconstruction", "iou"))[:3] == [("ball/0004", n) for n in NUMBERS]
     surfaces_by_hand(found, list(test.values()))
-    measured = [float(row["reconstruction_fscore"]) for row in rows]
-    assert measured[0] < measured[1] < measured[2] and len({row["ceiling_fscore"] for row in rows[:3]}) == 1
+    measured = list(table.values("reconstruction", "fscore").values())
+    assert measured[0] < measured[1] < measured[2] and len(measured) == 6
+    assert len({row.value for row in table.rows("ceiling", "fscore") if row.id == "ball/0004"}) == 1
     assert np.mean(measured[2::3]) == pytest.approx(found["methods"]["reconstruction"]["fscore"]["3"], abs=1e-5)
     page = (tmp_path / "page.html").read_text()
     assert page.count("perfect voxels, against the mesh</th>") == 2
     assert 'class="clear"' not in page, "an interval without width says nothing"
-    assert "A &lt;title&gt;" in page and "<script" not in page and "from 3, IoU 1.00" in page
-    assert page.count('class="view"') == 2 * 4 and page.count("<polyline") == 4
+    assert "A &lt;title&gt;" in page and "<title>A <title>" not in page and "from 3, IoU 1.00" in page
+    assert page.count('class="view"') == 2 * 4
+    lines = {name: json.loads(page.split(f'id="chart-{name}">')[1].split("</script>")[0]) for name in ("iou", "fscore")}
+    assert [line["name"] for line in lines["iou"]["data"]] == [
+        "3D-R2N2", "mean shape", "retrieval baseline (nearest neighbour)", "visual hull (true cameras)",
+    ]  # fmt: skip
+    assert lines["iou"]["data"][0]["x"] == ["1", "2", "3"]
+    assert lines["fscore"]["data"][0]["y"] == list(found["methods"]["reconstruction"]["fscore"].values())
 
 
 def surfaces_by_hand(found: dict[str, Any], test: list[NDArray[np.bool_]]) -> None:
@@ -147,110 +152,67 @@ def surfaces_by_hand(found: dict[str, Any], test: list[NDArray[np.bool_]]) -> No
     assert methods["mean_shape"]["fscore"]["1"] == methods["mean_shape"]["fscore"]["3"]
 
 
-def test_means_of_surfaces_by_hand() -> None:
-    def of(name: str, fscores: dict[int, float], ceiling: float | None) -> Surfaces:
-        by_views = {
-            views: {"reconstruction": SurfaceAgreement(value, 2 * value), "mean_shape": SurfaceAgreement(0.25, 3),
-                    "nearest_neighbour": SurfaceAgreement(value, 3), "visual_hull": SurfaceAgreement(0, 6)}
-            for views, value in fscores.items()
-        }  # fmt: skip
-        reached = None if ceiling is None else SurfaceAgreement(ceiling, 0)
-        return Surfaces(Sample(name, name.split("/")[0], "test", ""), by_views, reached)
+def test_means_by_hand() -> None:
+    def rows(name: str, views: int, values: dict[str, float], measure: str) -> list[Measurement]:
+        return [
+            Measurement(name, name.split("/")[0], views, method, measure, value) for method, value in values.items()
+        ]
 
-    measured = [of("a/0", {1: 0.5, 2: 1.0}, 0.5), of("a/1", {1: 0.0}, 1.0), of("b/0", {1: 0.75}, None)]
-    found = surface_summary(measured)
+    def of(name: str, views: int, fscore: float) -> list[Measurement]:
+        fscores = {"reconstruction": fscore, "mean_shape": 0.25, "nearest_neighbour": fscore, "visual_hull": 0.0}
+        chamfers = {"reconstruction": 2 * fscore, "mean_shape": 3.0, "nearest_neighbour": 3.0, "visual_hull": 6.0}
+        return [*rows(name, views, dict.fromkeys(METHODS, fscore), "iou"), *rows(name, views, fscores, "fscore"),
+                *rows(name, views, chamfers, "chamfer")]  # fmt: skip
+
+    measured = [*of("a/0", 1, 0.5), *of("a/0", 2, 1.0), *of("a/1", 1, 0.0), *of("b/0", 1, 0.75)]
+    ceilings = [Measurement("a/0", "a", n, "ceiling", "fscore", 0.5) for n in (1, 2)]
+    ceilings.append(Measurement("a/1", "a", 1, "ceiling", "fscore", 1.0))
+    ceilings += [row._replace(measure="chamfer", value=0.0) for row in ceilings]
+    found = summary(EvaluationTable(measured + ceilings), [1, 2], dict.fromkeys(METHODS, 0.4))
     made = found["methods"]["reconstruction"]
-    assert made == {"fscore": {"1": 0.5, "2": 1.0}, "chamfer": {"1": 1.0, "2": 2.0}}, "classes weigh the same"
+    assert made["fscore"] == {"1": 0.5, "2": 1.0} and made["chamfer"] == {"1": 1.0, "2": 2.0}, "classes weigh the same"
+    assert made["iou"] == made["fscore"] and made["per_class"] == {"1": {"a": 0.25, "b": 0.75}, "2": {"a": 1.0}}
+    assert "threshold" in made and "threshold" not in found["methods"]["nearest_neighbour"]
     assert found["ceiling"] == {"objects": 2, "fscore": 0.75, "chamfer": 0}
     assert found["fscore_over_baselines"]["mean_shape"]["2"]["difference"] == 0.75
-    above = fscore_difference(measured, "nearest_neighbour", 1)
-    assert above == (0, 0, 0, 3)
-    assert surface_summary(measured[2:])["ceiling"] is None
+    above = found["fscore_over_baselines"]["nearest_neighbour"]["1"]
+    assert above == {"difference": 0, "low": 0, "high": 0, "objects": 3}
+    assert found["more_views"]["2 − 1"]["difference"] == 0.5 and found["more_views"]["2 − 1"]["objects"] == 1
+    assert found["surface_objects"] == 3
+    assert summary(EvaluationTable(measured), [1, 2], dict.fromkeys(METHODS, 0.4))["ceiling"] is None
 
 
-def test_objects_are_chosen_evenly_in_any_order() -> None:
-    samples = [Sample(f"{name}/{k:03}", name, "test", "") for name in "ba" for k in range(50)]
-    chosen = evenly(samples, 20)
-    assert [sample.id for sample in chosen[:2]] == ["a/000", "a/005"] and len(chosen) == 20
-    assert sum(sample.class_name == "b" for sample in chosen) == 10 and evenly(samples[::-1], 20) == chosen
-    assert len(evenly(samples, 33)) == 33 and len(evenly(samples)) == 100 and evenly([]) == []
-
-
-def test_means_and_thresholds_by_hand() -> None:
-    def row(name: str, views: int, at_most: float, value: float) -> Row:
-        curve = np.where(at_most >= THRESHOLDS, value, 0.0)
-        return Row(Sample(name, name.split("/")[0], "val", ""), views, dict.fromkeys(("reconstruction", "mean_shape",
-                   "nearest_neighbour", "visual_hull"), curve))  # fmt: skip
-
-    rows = [row("a/0", 1, 0.5, 0.2), row("a/1", 1, 0.5, 0.4), row("b/0", 1, 0.3, 1.0), row("b/0", 2, 0.3, 0.5)]
-    at_start = mean_iou(rows, "reconstruction", 1)
-    assert at_start[0] == pytest.approx((0.3 + 1.0) / 2), "classes weigh the same"
-    assert THRESHOLDS[best_thresholds(rows)["reconstruction"]] == 0.05
-    late = [*rows, row("c/0", 1, 0.95, 0.1)]
-    assert mean_iou(late, "reconstruction", 1)[-1] == pytest.approx(0.1 / 3)
-    assert THRESHOLDS[best_thresholds([])["visual_hull"]] == 0.4
-    assert class_iou(rows, "reconstruction", 1, 0) == {"a": pytest.approx(0.3), "b": 1.0}
-    chosen = dict.fromkeys(("reconstruction", "mean_shape"), 0)
-    more = difference(rows, chosen, ("reconstruction", 2), ("reconstruction", 1))
-    assert (more.difference, more.objects) == (pytest.approx(-0.5), 1)
-    assert difference(rows, chosen, ("reconstruction", 1), ("mean_shape", 1)).difference == 0
-
-
-def test_the_mean_shape_is_a_mean(write_shapes: Write) -> None:
-    voxels = Dataset([write_shapes(count=2, resolution=32, splits=["train"]).voxels], "voxels")
-    one, other = (read_occupancy(voxels, sample.id) for sample in voxels.samples)
-    np.testing.assert_allclose(mean_shape(voxels, voxels.samples, 32), (one.astype(float) + other) / 2)
-
-
-def test_an_object_is_its_own_nearest_neighbour(write_shapes: Write) -> None:
-    renders = Dataset([write_shapes(count=6, views=3, splits=["train"]).renders], "renders")
-    neighbours = Neighbours(renders, renders.samples)
-    for sample in renders.samples:
-        rgba = renders.read(sample.id, "rgba")
-        assert neighbours.nearest(rgba[1:2]) == neighbours.nearest(rgba) == sample.id
-
-
-def test_features_by_hand() -> None:
-    rgba = np.zeros((1, 32, 32, 4), dtype=np.uint8)
-    rgba[0, :2, :2] = [255, 255, 255, 255]
-    rgba[0, 0, 2:4] = [255, 0, 0, 255]
-    rgba[0, 31, 31] = [255, 255, 255, 0]
-    brightness, alpha = features(rgba).reshape(2, 16, 16)
-    assert (brightness[0, 0], alpha[0, 0]) == (pytest.approx(1), 1)
-    assert (brightness[0, 1], alpha[0, 1]) == (pytest.approx(0.299 / 2), 0.5)
-    assert brightness[15, 15] == alpha[15, 15] == 0
-
-
-def test_the_hull_takes_the_views_it_is_told(write_shapes: Write) -> None:
-    renders = Dataset([write_shapes(count=1, views=3, image_size=64, splits=["train"]).renders], "renders")
-    name = renders.samples[0].id
-    one, all_three = hull(renders, name, [1], 16) >= 0.5, hull(renders, name, [1, 0, 2], 16) >= 0.5
-    assert all_three.sum() < one.sum() and not (all_three & ~one).any()
-    np.testing.assert_array_equal(silhouettes(renders, name), np.isfinite(renders.read(name, "depth")))
-
-
-def test_silhouettes_of_brought_images(tmp_path: Path) -> None:
-    rgba = np.zeros((1, 4, 4, 4), dtype=np.uint8)
-    rgba[0, 1, 1, 3], rgba[0, 2, 2, 3] = 128, 127
-    with DatasetWriter(tmp_path / "r", "renders", "render", {}) as writer:
-        writer.add(Sample("a/0", "a", "test", ""), {"rgba": rgba})
-    found = silhouettes(Dataset([tmp_path / "r"], "renders"), "a/0")
-    assert found.sum() == 1 and found[0, 1, 1]
+def test_cases_show_the_views_they_are_told(run: tuple[Path, Path, Path, Path, Path]) -> None:
+    """The first so many of the order: more views leave less room, and the nearest object is among the training's."""
+    _, renders, voxels, made, _ = run
+    data = SequenceDatasets(
+        Dataset([renders], "renders"), Dataset([voxels], "voxels"), Dataset([made], "reconstructions"), None
+    )
+    sample, training = data.samples("test")[0], data.samples("train")
+    one, two, three = data.cases(sample, 32, ImageGallery(data.renders, training))
+    np.testing.assert_array_equal(one.silhouettes, np.isfinite(data.renders.read(sample.id, "depth", ORDER[0]))[None])
+    hulls = [case.hull() >= 0.5 for case in (one, three)]
+    assert hulls[1].sum() < hulls[0].sum() and not (hulls[1] & ~hulls[0]).any()
+    assert [case.view for case in (one, two, three)] == NUMBERS and len(two.world_from_camera) == 2
+    neighbours = [read_occupancy(data.voxels, other.id) for other in training if other.class_name == sample.class_name]
+    assert any(np.array_equal(three.neighbour, grid) for grid in neighbours)
+    data.close()
 
 
 def test_without_a_validation_split_and_without_meshes(write_shapes: Write, tmp_path: Path) -> None:
     folders = write_shapes(count=4, views=4, resolution=32, splits=["train", "train", "train", "test"])
     made = write_reconstructions(tmp_path / "made", folders.voxels, {"views_used": NUMBERS, "view_order": ORDER})
     places = [], [folders.renders], [folders.voxels], made, write_model(tmp_path / "model")
-    figures = evaluate_multiview(*places, tmp_path / "page.html", tmp_path / "evaluation")
+    outputs = tmp_path / "page.html", tmp_path / "evaluation"
+    figures = evaluate_multiview(*places, *outputs, EvaluateMultiviewSettings()).figures
     assert figures["threshold"] == 0.4
     found = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     assert found["chosen_on"].startswith("nothing")
     assert found["ceiling"] is None and "ceiling_fscore" not in figures and figures["fscore_3"] > 0.3
     assert "perfect voxels" not in (tmp_path / "page.html").read_text()
-    with (tmp_path / "evaluation" / "per_sample.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert all(row["ceiling_fscore"] == "" and float(row["visual_hull_chamfer"]) > 0 for row in rows)
+    table = read_evaluation(tmp_path / "evaluation").table
+    assert not table.rows("ceiling", "fscore")
+    assert all(row.value > 0 for row in table.rows("visual_hull", "chamfer"))
 
 
 def test_what_does_not_fit(write_shapes: Write, tmp_path: Path) -> None:
@@ -259,11 +221,13 @@ def test_what_does_not_fit(write_shapes: Write, tmp_path: Path) -> None:
     outputs = tmp_path / "page.html", tmp_path / "evaluation"
     nameless = write_reconstructions(tmp_path / "nameless", folders.voxels, {})
     with pytest.raises(DatasetError, match="sample box/0003: expected views_used and view_order"):
-        evaluate_multiview([], [folders.renders], [folders.voxels], nameless, model, *outputs)
+        evaluate_multiview(
+            [], [folders.renders], [folders.voxels], nameless, model, *outputs, EvaluateMultiviewSettings()
+        )
     many = write_reconstructions(tmp_path / "many", folders.voxels, {"views_used": [1], "view_order": ORDER})
     with pytest.raises(DatasetError, match=r"sample box/0003: expected probabilities of shape \(1, 32, 32, 32\)"):
-        evaluate_multiview([], [folders.renders], [folders.voxels], many, model, *outputs)
+        evaluate_multiview([], [folders.renders], [folders.voxels], many, model, *outputs, EvaluateMultiviewSettings())
     none = write_reconstructions(tmp_path / "none", folders.voxels, {}, splits=("val",))
     with pytest.raises(DatasetError, match="expected samples of the test split, got none"):
-        evaluate_multiview([], [folders.renders], [folders.voxels], none, model, *outputs)
+        evaluate_multiview([], [folders.renders], [folders.voxels], none, model, *outputs, EvaluateMultiviewSettings())
     assert not any(path.exists() for path in outputs)

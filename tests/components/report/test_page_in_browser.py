@@ -3,67 +3,35 @@
 from __future__ import annotations
 
 import base64
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import BROWSER, NO_GL, SOFTWARE_GL, opened, until
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from synthetic_run import write_run
 
-from components.evaluate.evaluate import Inputs, evaluate_models
-from components.report.report import write_report
-from components.report.run import RunArtifacts
+from components.evaluate.evaluate import evaluate
+from components.report import ReportSettings
+from components.report.report import report
 
 HOSTILE = "<script>document.title = 'run by a class'<"
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="NO BROWSER: chromium and chromedriver are needed to look at the report's page"
-)
-SOFTWARE_GL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-NO_GL = ("--disable-gpu", "--disable-3d-apis")
+pytestmark = pytest.mark.skipif(not BROWSER, reason="NO BROWSER: chromium and chromedriver are needed to see a page")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(tmp_path_factory.mktemp("run"), classes=("chair", "table", HOSTILE), error=0.3)
     evaluation = run.folder / "evaluation"
-    evaluate_models(Inputs(**run.shards, **run.outputs), evaluation)
-    artifacts = RunArtifacts(
-        **run.shards, depths=run.outputs["depths"], reconstructions=run.outputs["reconstructions"],
-        **run.models, evaluation=evaluation,
-    )  # fmt: skip
+    evaluate(**run.shards, **run.outputs, evaluation=evaluation)
+    predicted = {name: run.outputs[name] for name in ("depths", "reconstructions")}
     file = tmp_path_factory.mktemp("page") / "page.html"
-    write_report(artifacts, file, title="Chairs & <img src=x onerror=\"document.title='run by the title'\">")
+    title = "Chairs & <img src=x onerror=\"document.title='run by the title'\">"
+    report(**run.shards, **predicted, **run.models, evaluation=evaluation, page=file, settings=ReportSettings(title))
     return file
-
-
-@contextmanager
-def opened(page: Path, profile: Path, flags: tuple[str, ...], width: int = 1280) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for flag in (
-        "--headless=new", "--no-sandbox", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--no-first-run", f"--user-data-dir={profile}", *flags,
-    ):  # fmt: skip
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    try:
-        driver.execute_cdp_cmd("Network.enable", {})
-        cut = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        driver.execute_cdp_cmd("Network.emulateNetworkConditions", cut)
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        driver.get(page.as_uri())
-        yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +39,6 @@ def browser(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[we
     with opened(page, tmp_path_factory.mktemp("profile"), SOFTWARE_GL) as driver:
         until(lambda: drawn_share(driver, 0) > 0)
         yield driver
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "the page did not get there in time"
-        time.sleep(0.05)
 
 
 def picture(driver: webdriver.Chrome, canvas: int) -> bytes:

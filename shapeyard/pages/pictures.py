@@ -45,6 +45,13 @@ def data_uri(image: Image.Image, quality: int | None = None) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
+def thumbnail_uri(image: Image.Image, size: int) -> str:
+    """An image as a data URI, made smaller where it is larger than so many pixels."""
+    small = image.copy()
+    small.thumbnail((size, size))
+    return data_uri(small, quality=85)
+
+
 def color_picture(values: NDArray[np.floating[Any]], scale: Scale) -> Image.Image:
     """(H,W) → RGBA, transparent where a value is not finite."""
     mask = np.isfinite(values)

@@ -1,0 +1,162 @@
+"""One view of an object, and the methods that make a shape of it in the cube around what the view shows.
+
+reconstruction      the network's probabilities, occupied at or above a threshold
+mean_shape          the mean training shape, turned into the view by its true camera, occupied at or above a
+                    threshold: strong, since a photograph does not tell the camera
+extruded_surface    the surface that the predicted depth shows, extruded so many voxels backwards
+nearest_neighbour   the true shape of the training view that looks most alike, nearness weighing so much
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
+from shapeyard.errors import DatasetError
+from shapeyard.evaluation.baselines import extruded_shapes, mean_shape, visible_surface
+from shapeyard.evaluation.methods import GradedShape, Method, ShapeCase, thresholded
+from shapeyard.evaluation.retrieval import (
+    DEFAULT_DEPTH_WEIGHT,
+    DEPTH_WEIGHTS,
+    Neighbour,
+    RetrievedShapes,
+    ViewGallery,
+)
+from shapeyard.geometry.frames import transform
+from shapeyard.geometry.lifting import cube_from_canonical_grid
+
+PARAMETERS = {
+    "reconstruction": "threshold",
+    "mean_shape": "threshold",
+    "extruded_surface": "thickness_voxels",
+    "nearest_neighbour": "depth_weight",
+}
+"""Method → what is chosen for it on the validation split."""
+BASELINES = tuple(PARAMETERS)[1:]
+DEFAULT_THRESHOLD = 0.5
+DEFAULT_THICKNESS_SHARE = 0.25
+"""Of the cube's side: a third of an object that is as deep as it is wide."""
+
+
+@dataclass(frozen=True)
+class ViewCase(ShapeCase):
+    """One view, read from the datasets."""
+
+    probability: NDArray[np.uint8]
+    """(D,D,D) of the network, camera-frame cube"""
+    canonical_from_camera: NDArray[np.float64]
+    intrinsics: NDArray[np.float64]
+    depth: NDArray[np.float32]
+    """(H,W) predicted"""
+    neighbours: list[Neighbour]
+    """for each weight; empty without a training split"""
+
+    @property
+    def resolution(self) -> int:
+        """Voxels along the cube's side."""
+        return len(self.probability)
+
+    def truth(self) -> tuple[NDArray[np.bool_], float]:
+        """See `true_in_cube`."""
+        return true_in_cube(self.occupancy, self.canonical_from_cube, self.resolution)
+
+    def surface(self) -> NDArray[np.bool_]:
+        """The 2.5D grid of the predicted depth."""
+        return visible_surface(
+            self.depth, self.intrinsics, self.canonical_from_camera, self.canonical_from_cube, self.resolution
+        )
+
+
+@dataclass(frozen=True)
+class ViewDatasets:
+    """The datasets that reconstructions of single views are measured with."""
+
+    renders: Dataset
+    voxels: Dataset
+    depths: Dataset
+    reconstructions: Dataset
+
+    def resolution(self, samples: list[Sample]) -> int | None:
+        """Voxels along a side of what was reconstructed; None without samples."""
+        return self.reconstructions.read(samples[0].id, "probability").shape[-1] if samples else None
+
+    def cases(self, sample: Sample, resolution: int, gallery: ViewGallery | None) -> Iterator[ViewCase]:
+        """The reconstructed views of a sample: the attribute `views` names them; without it they are the first.
+
+        Args:
+            sample: one that all datasets hold.
+            resolution: what the grids have to have.
+            gallery: where neighbours come from.
+
+        Raises:
+            DatasetError: for a grid of another shape.
+        """
+        occupancy = read_occupancy(self.voxels, sample.id)
+        intrinsics = self.renders.read(sample.id, "intrinsics").astype(np.float64)
+        cubes = self.reconstructions.read(sample.id, "canonical_from_cube").astype(np.float64)
+        views = self.reconstructions[sample.id].attributes.get("views", range(len(cubes)))
+        for index, view in enumerate(views):
+            probability = self.reconstructions.read(sample.id, "probability", index)
+            if probability.shape != (resolution,) * 3:
+                where = f"{self.reconstructions.paths[0]}: sample {sample.id}"
+                raise DatasetError(f"{where}: expected a grid of {resolution}³ voxels, got shape {probability.shape}")
+            depth = self.depths.read(sample.id, "depth", view)
+            yield ViewCase(
+                sample=sample,
+                view=int(view),
+                occupancy=occupancy,
+                canonical_from_cube=cubes[index],
+                probability=probability,
+                canonical_from_camera=self.renders.read(sample.id, "world_from_camera", view).astype(np.float64),
+                intrinsics=intrinsics,
+                depth=depth,
+                neighbours=gallery.retrieve(depth, cubes[index]) if gallery else [],
+            )
+
+    def methods(self, resolution: int) -> list[Method]:
+        """The network and the baselines, in cubes of so many voxels a side."""
+        mean = mean_shape(self.voxels, self.voxels.of_split("train"))
+
+        def turned_mean(case: ViewCase) -> NDArray[np.float32] | None:
+            return None if mean is None else cube_from_canonical_grid(mean, case.canonical_from_cube, case.resolution)
+
+        def extruded(case: ViewCase) -> GradedShape:
+            return extruded_shapes(case.surface())
+
+        def retrieved(case: ViewCase) -> RetrievedShapes | None:
+            return RetrievedShapes(case.neighbours, case.resolution) if case.neighbours else None
+
+        thickness = max(1, round(DEFAULT_THICKNESS_SHARE * resolution))
+        return [
+            thresholded("reconstruction", lambda case: case.probability, DEFAULT_THRESHOLD),
+            thresholded("mean_shape", turned_mean, DEFAULT_THRESHOLD),
+            Method("extruded_surface", extruded, range(1, resolution + 1), thickness),
+            Method("nearest_neighbour", retrieved, DEPTH_WEIGHTS, DEFAULT_DEPTH_WEIGHT),
+        ]
+
+
+def true_in_cube(
+    occupancy: NDArray[np.bool_], canonical_from_cube: NDArray[np.float64], resolution: int
+) -> tuple[NDArray[np.bool_], float]:
+    """The truth as the network was asked for it, and how much of it the cube has no room for.
+
+    Args:
+        occupancy: (D,D,D), the canonical cube.
+        canonical_from_cube: (4,4), the cube's unit coordinates into the canonical frame.
+        resolution: voxels along the cube's side.
+
+    Returns:
+        (resolution,)*3 bool, trilinear ≥ 0.5, and the volume of the true voxels whose centres lie outside the cube, in
+        voxels of the cube.
+    """
+    inside = cube_from_canonical_grid(occupancy, canonical_from_cube, resolution) >= 0.5
+    size = occupancy.shape[0]
+    centres = (np.argwhere(occupancy) + 0.5) / size - 0.5
+    unit = transform(np.linalg.inv(canonical_from_cube), centres)
+    outside = np.count_nonzero(((unit < 0) | (unit > 1)).any(axis=1))
+    cube_volume = abs(float(np.linalg.det(canonical_from_cube[:3, :3])))
+    return inside, outside / size**3 / (cube_volume / resolution**3)
