@@ -86,7 +86,7 @@ def test_local_run(engine: Any, project: Copy) -> None:
     os.killpg(run.pid, signal.SIGINT)
     started = time.monotonic()
     _, said = run.communicate(timeout=60)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30  # other tests run beside it
     assert "interrupted; the next run goes on from the last whole stage" in said
     assert leftovers(engine, os.environ["COMPOSE_PROJECT_NAME"], project) == []
 

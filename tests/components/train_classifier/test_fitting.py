@@ -64,14 +64,14 @@ def test_interrupted_within_an_epoch_it_goes_on_to_the_same_weights(tmp_path: Pa
 
 def test_sigterm_ends_it_with_a_checkpoint(tmp_path: Path) -> None:
     voxels, state = str(write_solids(tmp_path / "voxels", {"ball": 8, "box": 8})), tmp_path / "state"
-    arguments = {"voxels": voxels, "out": str(tmp_path / "again"), "checkpoints": str(state), "epochs": 20}
+    arguments = {"voxels": voxels, "out": str(tmp_path / "again"), "checkpoints": str(state), "epochs": 100}
     said = killed.stop_at_checkpoint(ONE_NETWORK, arguments, state, 4, by=signal.SIGTERM)
     (file,) = state.iterdir()
     (line,) = said.splitlines()  # and nothing of TensorFlow's own
     assert line.startswith("training: step ") and line.endswith(f" is {file}") and "told to end (SIGTERM)" in line
     assert f"the checkpoint of step {line.split()[2]} is" in line
-    train_network(voxels, str(tmp_path / "again"), checkpoints=str(state), epochs=20)
-    train_network(voxels, str(tmp_path / "alone"), epochs=20)
+    train_network(voxels, str(tmp_path / "again"), checkpoints=str(state), epochs=100)
+    train_network(voxels, str(tmp_path / "alone"), epochs=100)
     assert_same(tmp_path / "alone", tmp_path / "again")
 
 
