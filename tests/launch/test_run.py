@@ -138,9 +138,9 @@ def test_make_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         wait_for_stage(project, stage)
         started = time.monotonic()
         os.killpg(run.pid, number)
-        _, said = run.communicate(timeout=20)
-        assert time.monotonic() - started < 5
-        deadline = time.monotonic() + 5
+        _, said = run.communicate(timeout=60)
+        assert time.monotonic() - started < 15
+        deadline = time.monotonic() + 15
         while project.processes():
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -220,7 +220,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     assert refused.status == 1
     assert "another run is using this folder" in refused.said
     run.send_signal(signal.SIGINT)
-    run.communicate(timeout=10)
+    run.communicate(timeout=60)
     assert end_leftovers(project.out) == 0
 
 
