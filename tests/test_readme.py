@@ -27,7 +27,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_every_command(tmp_path: Path) -> None:
     """All but `make test`, which is what runs this, in their order; fewer objects, the smallest preset."""
     code = working_copy(tmp_path)
