@@ -50,7 +50,7 @@ def test_every_command(tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=2000,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     reports = [line for line in done.stdout.splitlines() if line.endswith("report.html")]
