@@ -28,6 +28,7 @@ from shapeyard.errors import RunError, one_line
 
 OUT_LABEL = "shapeyard.out"
 RUN_LABEL = "shapeyard.run"
+"""The path of the run's events: two runs in different folders may have the same name."""
 SHARED_MEMORY = "2g"
 """The size that /dev/shm may grow to; Docker's own 64 MB are too few for a loader's batches."""
 LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
@@ -61,7 +62,7 @@ def check_images(client: docker.DockerClient, image_of_stage: Mapping[str, str])
 
 
 def run_settings(
-    client: docker.DockerClient, out: Path, run: str, events: Path, arguments: Mapping[str, Any], network: str
+    client: docker.DockerClient, out: Path, events: Path, arguments: Mapping[str, Any], network: str
 ) -> dict[str, Any]:
     """What every container of a run is started with, as arguments of docker's `containers.run` that JSON can hold.
 
@@ -89,7 +90,7 @@ def run_settings(
     settings: dict[str, Any] = {
         "user": f"{os.getuid()}:{os.getgid()}",
         "environment": {**environment, EVENTS_VARIABLE: str(events)},
-        "labels": {OUT_LABEL: str(out), RUN_LABEL: run},
+        "labels": {OUT_LABEL: str(out), RUN_LABEL: str(events)},
         "shm_size": SHARED_MEMORY,
         "mounts": mounts,
     }
@@ -142,11 +143,11 @@ def remove_containers(client: docker.DockerClient, label: str, value: str) -> in
 class Watch:
     """Follows a run's containers from a thread of its own; `failures`: status of each stage that did not end well."""
 
-    def __init__(self, client: docker.DockerClient, run: str, stages: Iterable[str]) -> None:
+    def __init__(self, client: docker.DockerClient, events: Path, stages: Iterable[str]) -> None:
         self.failures: dict[str, int] = {}
         self._stages = set(stages)
         self._events = client.events(
-            decode=True, filters={"type": "container", "event": "die", "label": f"{RUN_LABEL}={run}"}
+            decode=True, filters={"type": "container", "event": "die", "label": f"{RUN_LABEL}={events}"}
         )
         self._thread = threading.Thread(target=self._follow, daemon=True)
 

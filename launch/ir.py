@@ -31,7 +31,7 @@ def compile_pipeline(name: str) -> IR:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(declared.compiled(), str(path))
-        ir: IR = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        ir: IR = list(yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
     inputs = ir[0]["root"]["inputDefinitions"]["parameters"]
     for parameter, value in preset(name, "small").items():
         if parameter in inputs and parameter != "source":

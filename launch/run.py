@@ -121,7 +121,7 @@ def _container_settings(ir: IR, arguments: Mapping[str, Any], out: Path, events:
     client = containers.engine()
     containers.remove_containers(client, containers.OUT_LABEL, str(out))  # of a run that was killed
     containers.check_images(client, {stage: local_image(stage) for stage in stages_of(ir)})
-    return containers.run_settings(client, out, events.name, events, arguments, network)
+    return containers.run_settings(client, out, events, arguments, network)
 
 
 def _write_request(
@@ -154,7 +154,7 @@ def _follow(
     environment = {**os.environ, EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "launch.execute", str(request)]
     client = containers.engine() if in_containers else None
-    watching = containers.Watch(client, events.name, follower.stages) if client else nullcontext()
+    watching = containers.Watch(client, events, follower.stages) if client else nullcontext()
     with (folder / "log.txt").open("ab") as log, _sigterm_as_interrupt(), watching as watch:
         child = start_group(command, env=environment, log=log)
         try:
@@ -166,7 +166,7 @@ def _follow(
             end_group(child)
             died = watch.failures if watch else {}
             if client:
-                containers.remove_containers(client, containers.RUN_LABEL, events.name)
+                containers.remove_containers(client, containers.RUN_LABEL, str(events))
     failure = follower.failure({stage: _death(died[stage], folder / "log.txt") for stage in died})
     if failure or status != 0 or not (folder / "outputs.json").is_file():
         stage, reason = failure or ("kfp", _last_words(folder / "log.txt"))

@@ -17,14 +17,6 @@ from launch.object_store import object_store
 from shapeyard.errors import RunError
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What one process has to run, where several do: a file's tests, and all that share the store or the engine."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("engine", "running_store") if name in fixtures), None)
-        item.add_marker(pytest.mark.xdist_group(shared or str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def realdata() -> Path:
     """The folder of real meshes beside the project (or where SHAPEYARD_REALDATA says)."""

@@ -135,8 +135,8 @@ def assert_close(one: Any, other: Any, where: str = "metrics") -> None:
 @pytest.mark.slow
 def test_the_committed_yaml_itself_runs(engine: Any, store: dict[str, str], tmp_path: Path) -> None:
     """With KFP's own runner and nothing of ours around it but the names of the images on this machine."""
-    values = {**preset("reconstruct", "tiny"), "source": SOURCE}
-    committed = COMPILED / "reconstruct.yaml"
+    values = {**preset("classify_voxels", "tiny"), "source": SOURCE}
+    committed = COMPILED / "classify_voxels.yaml"
     script = f"""
 from kfp import components, dsl, local
 local.init(local.DockerRunner(user="{os.getuid()}:{os.getgid()}"), pipeline_root={str(tmp_path / "out")!r})
@@ -224,7 +224,7 @@ def test_an_engine_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.mark.slow
 def test_a_container_that_ends_at_once_is_a_failure(engine: Any, project: Project, tmp_path: Path) -> None:
     """KFP's runner takes a container that is gone before it looks for a success."""
-    stage = "classify_reconstructions"
+    stage = "fetch"
     copy = Project(tmp_path, SOURCE, "--runner", "docker")
     code = copy.code / "components" / stage / f"{stage}.py"
     code.write_text(code.read_text() + "\n# changed\n")
@@ -248,18 +248,20 @@ def test_a_container_that_ends_at_once_is_a_failure(engine: Any, project: Projec
 def test_settings(engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:8333")
     arguments = {"source": str(tmp_path), "render_cameras": "orbit", "render_views": 3, "accelerators": "0"}
-    settings = containers.run_settings(engine, tmp_path, "run", tmp_path / "events", arguments, "")
+    settings = containers.run_settings(engine, tmp_path, tmp_path / "events", arguments, "")
     assert settings["network_mode"] == "host"
     assert settings["environment"]["AWS_ENDPOINT_URL"] == "http://127.0.0.1:8333"
     assert [mount["ReadOnly"] for mount in settings["mounts"]][:2] == [False, True]
     json.dumps(settings)
+    elsewhere = containers.run_settings(engine, tmp_path, tmp_path / "other" / "events", arguments, "")
+    assert settings["labels"][containers.RUN_LABEL] != elsewhere["labels"][containers.RUN_LABEL]
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:8333")
-    assert "network_mode" not in containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "")
+    assert "network_mode" not in containers.run_settings(engine, tmp_path, tmp_path, {}, "")
     with pytest.raises(RunError, match="--network nowhere: expected a network of the container engine"):
-        containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "nowhere")
+        containers.run_settings(engine, tmp_path, tmp_path, {}, "nowhere")
     with pytest.raises(RunError, match="--out /a:b: expected a folder without a colon"):
-        containers.run_settings(engine, Path("/a:b"), "run", tmp_path, {}, "")
-    assert containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "bridge")["network"] == "bridge"
+        containers.run_settings(engine, Path("/a:b"), tmp_path, {}, "")
+    assert containers.run_settings(engine, tmp_path, tmp_path, {}, "bridge")["network"] == "bridge"
 
 
 class EngineWithGpus:
@@ -273,6 +275,6 @@ def test_gpus_where_accelerators_are_asked_for(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:8333")
     engine: Any = EngineWithGpus()
     for count, asked in {"0": False, "1": True, "4": True}.items():
-        settings = containers.run_settings(engine, tmp_path, "run", tmp_path, {"accelerators": count}, "")
+        settings = containers.run_settings(engine, tmp_path, tmp_path, {"accelerators": count}, "")
         assert ("device_requests" in settings) == asked
-    assert "device_requests" not in containers.run_settings(engine, tmp_path, "run", tmp_path, {}, "")
+    assert "device_requests" not in containers.run_settings(engine, tmp_path, tmp_path, {}, "")
