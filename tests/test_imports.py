@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -141,6 +142,16 @@ def test_the_library_imports_nothing_heavy() -> None:
 
 def test_the_library_itself_needs_numpy_at_the_most() -> None:
     assert third_party_after("import shapeyard, shapeyard.errors") <= {"numpy"}
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_they_are_told_otherwise(given: dict[str, str], expected: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import shapeyard, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | given, cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == expected, done.stderr
 
 
 def test_what_stages_declare_needs_no_package_at_all() -> None:

@@ -11,6 +11,7 @@ width all channels change in proportion.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -68,15 +69,15 @@ class R2N2(nn.Module):
         gates = gates.reshape(batch, views, *gates.shape[1:])  # (B,T,gates·C,4,4,4)
         shape = (batch, gates.shape[2] // self.recurrent_unit.gates, *gates.shape[3:])  # (B,C,4,4,4)
         state = gates.new_zeros(shape, dtype=torch.float32)  # what adds up over the views stays exact under autocast
-        shown = []
+        hidden = []
         for view in range(views):
             state = self.recurrent_unit(gates[:, view], state.detach() if self.detach else state)
-            shown.append(self.recurrent_unit.show(state))
-        return shown
+            hidden.append(self.recurrent_unit.hidden_state(state))
+        return hidden
 
-    def decode(self, shown: Tensor) -> Tensor:
+    def decode(self, hidden: Tensor) -> Tensor:
         """The hidden state, (B,C,4,4,4) → logits (B,32,32,32)."""
-        logits: Tensor = self.decoder(shown.contiguous(memory_format=torch.channels_last_3d))
+        logits: Tensor = self.decoder(hidden.contiguous(memory_format=torch.channels_last_3d))
         return logits
 
     def _initialize(self) -> None:
@@ -152,11 +153,11 @@ class ResidualEncoder(nn.Module):
         return F.leaky_relu(self.dense(x.flatten(1)), LEAK)  # (N,256,3,3) → (N,1024)
 
 
-class RecurrentUnit(nn.Module):
-    """A 4×4×4 grid of cells. Each looks at the image's vector with weights of its own, and at its neighbours' state.
+class RecurrentUnit(nn.Module, ABC):
+    """A 4×4×4 grid of cells: each has weights of its own for the image's features, and a convolution over the state.
 
     Attributes:
-        gates: how many times each cell looks.
+        gates: pre-activations of each channel of a cell: two gates and the candidate.
     """
 
     gates = 3
@@ -168,29 +169,29 @@ class RecurrentUnit(nn.Module):
         self.of_state = nn.Conv3d(cells, self.gates * cells, kernel, padding=kernel // 2)
 
     def project_input(self, vectors: Tensor) -> Tensor:
-        """Vectors (N,1024) → what each gate of each cell sees in them, (N,gates·C,4,4,4)."""
-        seen: Tensor = self.of_image(vectors)
-        return seen.reshape(len(seen), -1, CELLS, CELLS, CELLS)
+        """Features (N,1024) → their part of the pre-activations (N,gates·C,4,4,4)."""
+        projected: Tensor = self.of_image(vectors)
+        return projected.reshape(len(projected), -1, CELLS, CELLS, CELLS)
 
-    def forward(self, seen: Tensor, state: Tensor) -> Tensor:
-        """What is seen in an image (B,gates·C,4,4,4) and the state before it (B,C,4,4,4) → the state after it."""
-        raise NotImplementedError
+    @abstractmethod
+    def forward(self, projected: Tensor, state: Tensor) -> Tensor:
+        """A view's part of the pre-activations (B,gates·C,4,4,4), and the state before it (B,C,4,4,4) → after it."""
 
-    def show(self, state: Tensor) -> Tensor:
-        """The state (B,C,4,4,4) as the decoder and the neighbours see it."""
+    def hidden_state(self, state: Tensor) -> Tensor:
+        """The state (B,C,4,4,4) → the hidden state (B,C,4,4,4), which the decoder and the next step take."""
         return state
 
 
 class LSTM(RecurrentUnit):
     """The paper's 3D-LSTM (section 3.2): no output gate, so h = tanh(s)."""
 
-    def forward(self, seen: Tensor, state: Tensor) -> Tensor:
+    def forward(self, projected: Tensor, state: Tensor) -> Tensor:
         """(B,3C,4,4,4), (B,C,4,4,4) → (B,C,4,4,4)."""
-        sums: Tensor = seen + self.of_state(self.show(state))
+        sums: Tensor = projected + self.of_state(self.hidden_state(state))
         forget, take, candidate = sums.chunk(3, dim=1)
         return forget.sigmoid() * state + take.sigmoid() * candidate.tanh()
 
-    def show(self, state: Tensor) -> Tensor:
+    def hidden_state(self, state: Tensor) -> Tensor:
         """(B,C,4,4,4) → (B,C,4,4,4) in −1…1."""
         return state.tanh()
 
@@ -198,17 +199,18 @@ class LSTM(RecurrentUnit):
 class GRU(RecurrentUnit):
     """The paper's 3D-GRU (section 3.2)."""
 
-    def forward(self, seen: Tensor, state: Tensor) -> Tensor:
+    def forward(self, projected: Tensor, state: Tensor) -> Tensor:
         """(B,3C,4,4,4), (B,C,4,4,4) → (B,C,4,4,4)."""
         channels = state.shape[1]
         weight, bias = self.of_state.weight, self.of_state.bias
         if bias is None:
             raise RuntimeError("expected a convolution with a bias")
         padding = self.of_state.padding
-        gates = seen[:, : 2 * channels] + F.conv3d(state, weight[: 2 * channels], bias[: 2 * channels], padding=padding)
+        gates = F.conv3d(state, weight[: 2 * channels], bias[: 2 * channels], padding=padding)
+        gates = projected[:, : 2 * channels] + gates
         keep, reset = gates.sigmoid().chunk(2, dim=1)
         last = F.conv3d(reset * state, weight[2 * channels :], bias[2 * channels :], padding=padding)
-        return keep * state + (1 - keep) * (seen[:, 2 * channels :] + last).tanh()
+        return keep * state + (1 - keep) * (projected[:, 2 * channels :] + last).tanh()
 
 
 class UpConvolution(nn.Conv3d):

@@ -74,6 +74,7 @@ def test_overlays() -> None:
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_kubernetes_accepts_every_object(manifests: list[Manifest], version: str) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="requirements/dev.txt is not installed")
+    assert manifests
     for manifest in manifests:
         kubernetes_validate.validate(manifest, version, strict=True)
 
