@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,21 @@ def compile_pipeline(name: str) -> IR:
     Raises:
         ParameterError: if there is no such pipeline.
     """
-    declared = load_pipeline(name)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(declared.compiled(), str(path))
-        ir: IR = list(yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader))
+    ir: IR = list(yaml.load_all(_compiled(name), yaml.CSafeLoader))
     inputs = ir[0]["root"]["inputDefinitions"]["parameters"]
     for parameter, value in preset(name, "small").items():
         if parameter in inputs and parameter != "source":
             inputs[parameter].update(defaultValue=value, isOptional=True)
     return ir
+
+
+@cache
+def _compiled(name: str) -> str:
+    """What KFP's compiler makes of a pipeline; it looks through the whole call stack for every resource of a task."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(load_pipeline(name).compiled(), str(path))
+        return path.read_text(encoding="utf-8")
 
 
 def stages_of(ir: IR) -> list[str]:

@@ -14,21 +14,24 @@ from working_copy import outside_make, working_copy
 from launch.parameters import load_pipeline
 from shapeyard.contracts.progress import EVENTS_VARIABLE
 
-STAGES = list(load_pipeline("reconstruct").prefixes)
+SOURCE = "procedural://?objects=40&classes=chair,table,lamp,bottle"
+VARIABLES = {"PRESET": "tiny", "OBJECTS": "40", "CLASSES": "chair,table,lamp,bottle"}
 
 
 class Project:
     """A copy of the code that a test may change, with a folder for its runs."""
 
-    def __init__(self, folder: Path, source: str, *options: str) -> None:
+    def __init__(self, folder: Path, source: str, *options: str, pipeline: str = "reconstruct") -> None:
         self.code = working_copy(folder)
+        self.pipeline = pipeline
+        self.stages = set(load_pipeline(pipeline).prefixes)
         self.options = options
         self.out = self.code / "runs"
         self.source = source
 
     def command(self, *params: str) -> list[str]:
         given = [f"source={self.source}", *params]
-        return [sys.executable, "-m", "launch.cli", "run", "reconstruct", "--preset", "tiny", *self.options,
+        return [sys.executable, "-m", "launch.cli", "run", self.pipeline, "--preset", "tiny", *self.options,
                 *(word for text in given for word in ("--param", text))]  # fmt: skip
 
     def run(self, *params: str, **settings: Any) -> Finished:
@@ -36,14 +39,20 @@ class Project:
         done = subprocess.run(
             self.command(*params), cwd=self.code, capture_output=True, text=True, timeout=500, **settings
         )
-        return Finished(done, self.code)
+        return Finished(done, self)
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start, as a shell would: in a process group of its own."""
         return subprocess.Popen(
             command or self.command(), cwd=self.code, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env={**outside_make(), "PRESET": "tiny", "OBJECTS": "54"},
+            start_new_session=True, env={**outside_make(), **VARIABLES},
         )  # fmt: skip
+
+    def to_the_end(self, *command: str) -> Finished:
+        """The same, and wait."""
+        run = self.start(*command)
+        out, said = run.communicate(timeout=500)
+        return Finished(subprocess.CompletedProcess(command, run.returncode, out, said), self)
 
     def processes(self) -> list[int]:
         """All that still runs for this project."""
@@ -61,18 +70,18 @@ class Project:
 class Finished:
     """A run that has ended: what it said, and what it left."""
 
-    def __init__(self, process: subprocess.CompletedProcess[str], code: Path) -> None:
+    def __init__(self, process: subprocess.CompletedProcess[str], project: Project) -> None:
+        self.stages = project.stages
         self.status = process.returncode
         self.said = process.stderr
         last = process.stdout.strip().splitlines()[-1:]
-        self.page = code / last[0] if last else None
+        self.page = project.code / last[0] if last else None
 
     def states(self) -> dict[str, str]:
         """cached or done for each stage."""
         lines = [line.split() for line in self.said.splitlines()]
-        return {
-            words[1]: "cached" if "cached" in words else "done" for words in lines if words[1:2] and words[1] in STAGES
-        }
+        named = [words for words in lines if words[1:2] and words[1] in self.stages]
+        return {words[1]: "cached" if "cached" in words else "done" for words in named}
 
     def rerun(self) -> set[str]:
         return {stage for stage, state in self.states().items() if state == "done"} - {"plan"}

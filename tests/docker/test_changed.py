@@ -16,6 +16,16 @@ from components import stages
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project as a repository with one commit."""
+    code = working_copy(tmp_path_factory.mktemp("changed"))
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], cwd=code, check=True)
+    return code
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -28,14 +38,11 @@ ROOT = Path(__file__).parents[2]
         ("docker/bin/entrypoint", list(stages())),
     ],
 )
-def test_what_a_change_concerns(path: str, expected: list[str] | None, tmp_path: Path) -> None:
-    code = working_copy(tmp_path)
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
-        subprocess.run([*git, *command], cwd=code, check=True)
-    with (code / path).open("a", encoding="utf-8") as file:
-        file.write("\n")
+def test_what_a_change_concerns(path: str, expected: list[str] | None, code: Path) -> None:
+    before = (code / path).read_bytes()
+    (code / path).write_bytes(before + b"\n")
     done = subprocess.run([sys.executable, "docker/changed.py", "HEAD"], cwd=code, capture_output=True, text=True)
+    (code / path).write_bytes(before)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     if expected is None:

@@ -6,14 +6,13 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from project import STAGES, Finished, Project, wait_for_stage
+from project import SOURCE, Finished, Project, wait_for_stage
 
 from launch.processes import end_leftovers
 from launch.run import without_inner_paths
@@ -31,10 +30,8 @@ def project(running_store: dict[str, str], tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running_store.items():
             patch.setenv(name, value)
-        copy_to_bucket(
-            "procedural://?objects=40&classes=chair,table,lamp,bottle", "s3://tiny/meshes", lambda done, total: None
-        )
-        yield Project(tmp_path_factory.mktemp("project"), "s3://tiny/meshes")
+        copy_to_bucket(SOURCE, "s3://tiny/meshes", lambda done, total: None)
+        yield Project(tmp_path_factory.mktemp("project"), "s3://tiny/meshes", pipeline="classify_voxels")
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +42,14 @@ def first(project: Project) -> Finished:
 @pytest.mark.slow
 def test_a_first_run_does_everything(first: Finished, project: Project) -> None:
     assert first.status == 0, first.said
-    assert set(first.states()) == set(STAGES)
-    assert first.rerun() == set(STAGES) - {"plan"}
+    assert set(first.states()) == project.stages
+    assert first.rerun() == project.stages - {"plan"}
     assert first.page is not None
     assert "<html" in first.page.read_text()[:500].lower()
     folder = first.page.parent
     assert (folder / "log.txt").stat().st_size > 0
-    assert {"evaluation", "depth_model", "recgan_model", "classifier"} <= {path.name for path in folder.iterdir()}
-    for kind in ("meshes", "renders", "voxels"):
+    assert {"evaluation", "predictions", "classifier"} <= {path.name for path in folder.iterdir()}
+    for kind in ("meshes", "voxels"):
         shards = sorted(path.name for path in (folder / kind).iterdir())
         assert shards == ["shard-0", "shard-1"]
         datasets = Dataset([folder / kind / shard for shard in shards], kind)
@@ -83,7 +80,7 @@ def test_a_folder_that_was_moved_is_answered_by_its_cache(first: Finished, proje
         assert moved.status == 0, moved.said
         assert moved.rerun() == set()
         earlier = elsewhere / first.page.parent.name
-        for name in ("depth_model", "recgan_model", "classifier", "evaluation"):
+        for name in ("classifier", "evaluation"):
             check_model(earlier / name)
             assert (earlier / name).resolve().is_relative_to(elsewhere)
         links = list((earlier / "voxels").iterdir())
@@ -98,23 +95,23 @@ def test_a_folder_that_was_moved_is_answered_by_its_cache(first: Finished, proje
 
 @pytest.mark.slow
 def test_a_change_in_the_report_trains_nothing(first: Finished, project: Project) -> None:
-    code = project.code / "components" / "report" / "report.py"
+    code = project.code / "components" / "report_classifier" / "report_classifier.py"
     code.write_text(code.read_text() + "\n# changed\n")
-    assert project.run().rerun() == {"report"}
+    assert project.run().rerun() == {"report_classifier"}
 
 
 @pytest.mark.slow
 def test_a_change_in_a_stage_runs_it_and_what_stands_behind_it(first: Finished, project: Project) -> None:
-    code = project.code / "components" / "classify_reconstructions" / "classify_reconstructions.py"
+    code = project.code / "components" / "train_classifier" / "examples.py"
     code.write_text(code.read_text() + "\n# changed\n")
-    assert project.run().rerun() == {"classify_reconstructions", "evaluate", "report"}
+    assert project.run().rerun() == {"train_classifier", "report_classifier"}
 
 
 @pytest.mark.slow
 def test_a_broken_output_does_not_count(first: Finished, project: Project) -> None:
-    (weights,) = (project.out / ".kfp" / "data").glob("*/train-classifier/model/model.keras")
+    weights = (project.out / "latest" / "classifier" / "model.keras").resolve()
     weights.write_bytes(weights.read_bytes()[:-100])
-    assert project.run().rerun() == {"train_classifier", "classify_reconstructions", "evaluate", "report"}
+    assert project.run().rerun() == {"train_classifier", "report_classifier"}
 
 
 @pytest.mark.slow
@@ -123,39 +120,10 @@ def test_a_new_object_is_seen(first: Finished, project: Project, store: dict[str
     mesh.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n")
     S3Source(project.source).upload(mesh, "chair/new.obj")
     changed = project.run()
-    assert changed.rerun() == set(STAGES) - {"plan"}
+    assert changed.rerun() == project.stages - {"plan"}
     fetched = re.search(r"fetch .*", changed.said)
     assert fetched
     assert "1 shard " in fetched[0]
-
-
-@pytest.mark.slow
-def test_make_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Interrupted, terminated and killed, each at another stage; the end is the same as without."""
-    project = Project(tmp_path / "killed", "")
-    for stage, number in (("render", signal.SIGINT), ("train_recgan", signal.SIGTERM), ("evaluate", signal.SIGKILL)):
-        run = project.start("make", "run")
-        wait_for_stage(project, stage)
-        started = time.monotonic()
-        os.killpg(run.pid, number)
-        _, said = run.communicate(timeout=60)
-        assert time.monotonic() - started < 15
-        deadline = time.monotonic() + 15
-        while project.processes():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        if number == signal.SIGINT:
-            assert "interrupted; the next run goes on from the last whole stage" in said
-    last = make_run(project)
-    assert last.rerun() == {"evaluate", "report"}, last.said
-    assert last.metrics() == make_run(Project(tmp_path / "straight", "")).metrics()
-
-
-def make_run(project: Project) -> Finished:
-    run = project.start("make", "run")
-    out, said = run.communicate(timeout=500)
-    assert run.returncode == 0, said
-    return Finished(subprocess.CompletedProcess([], 0, out, said), project.code)
 
 
 @pytest.mark.slow
@@ -200,7 +168,7 @@ def test_what_a_stage_says_of_its_inputs_names_them_as_a_person_would(tmp_path: 
 
 @pytest.mark.slow
 def test_a_stage_that_is_shot_is_named(tmp_path: Path) -> None:
-    project = Project(tmp_path, "procedural://?objects=40&classes=chair,table,lamp,bottle")
+    project = Project(tmp_path, SOURCE)
     run = project.start()
     wait_for_stage(project, "render")
     (events, *_) = (project.out / ".kfp" / "events").glob("*/render.*.jsonl")
@@ -213,7 +181,7 @@ def test_a_stage_that_is_shot_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
-    project = Project(tmp_path, "procedural://?objects=40&classes=chair,table,lamp,bottle")
+    project = Project(tmp_path, SOURCE)
     run = project.start()
     wait_for_stage(project, "plan")
     refused = project.run()
@@ -228,7 +196,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_all_real_models_from_a_bucket(realdata: Path, store: dict[str, str], bucket: str, tmp_path: Path) -> None:
     copy_to_bucket(str(realdata / "shapenet_v2"), f"{bucket}/shapenet", lambda done, total: None)
-    run = Project(tmp_path, f"{bucket}/shapenet").run()
+    run = Project(tmp_path, f"{bucket}/shapenet", pipeline="classify_voxels").run()
     assert run.status == 0, run.said
     assert run.page is not None
     count = len(list((realdata / "shapenet_v2").glob("*/*/models/model_normalized.obj")))

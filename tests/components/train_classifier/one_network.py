@@ -12,7 +12,6 @@ from components.train_classifier.examples import Examples, open_dataset, read_ex
 from components.train_classifier.fitting import fit
 from components.train_classifier.train_classifier import make_repeatable
 from shapeyard.networks.backend import keras
-from shapeyard.networks.classifiers import build_network
 from shapeyard.training.keras_training import KerasTraining
 
 SIDE, MEASURES = 16, 5
@@ -27,7 +26,16 @@ def read_solids(voxels: str) -> list[Examples]:
 
 
 def make_network() -> keras.Model:
-    return build_network("measures_net", {"occupancy": (SIDE, SIDE, SIDE, 1), "measures": (MEASURES,)}, 2)
+    """As small as can be, with all that has a state: batch norm and dropout's generator."""
+    occupancy, measures = (
+        keras.Input((SIDE, SIDE, SIDE, 1), name="occupancy"),
+        keras.Input((MEASURES,), name="measures"),
+    )
+    x = keras.layers.Conv3D(4, 3, strides=2)(occupancy)  # (B,7,7,7,4)
+    x = keras.layers.Activation("relu")(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling3D()(x), measures])  # (B,4+MEASURES)
+    x = keras.layers.Dropout(0.3)(keras.layers.Dense(8, "relu")(x))
+    return keras.Model([occupancy, measures], keras.layers.Dense(2)(x), name="small")
 
 
 def train_network(

@@ -64,7 +64,7 @@ def test_interrupted_within_an_epoch_it_goes_on_to_the_same_weights(tmp_path: Pa
 
 def test_sigterm_ends_it_with_a_checkpoint(tmp_path: Path) -> None:
     voxels, state = str(write_solids(tmp_path / "voxels", {"ball": 8, "box": 8})), tmp_path / "state"
-    arguments = {"voxels": voxels, "out": str(tmp_path / "again"), "checkpoints": str(state), "epochs": 100}
+    arguments = {"voxels": voxels, "out": str(tmp_path / "again"), "checkpoints": str(state), "epochs": 24}
     said = killed.stop_at_checkpoint(ONE_NETWORK, arguments, state, 4, by=signal.SIGTERM)
     (file,) = state.iterdir()
     (line,) = said.splitlines()  # and nothing of TensorFlow's own

@@ -46,13 +46,13 @@ def models(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     (item,) = plan(Selection(str(source), layout="things", shards=1))
     fetch(item, folder / "meshes", limits)
     extract_features(folder / "meshes", folder / "features", ExtractFeaturesSettings(workers=1))
-    ensemble = TrainClassifierSettings(network="measures_net", ensemble_members=2, noise=0.1, folds=5, **QUICK)
+    ensemble = TrainClassifierSettings(network="measures_net", ensemble_members=1, noise=0.1, folds=5, **QUICK)
     train_classifier([folder / "features"], folder / "measures", folder / "p", ensemble)
     (item,) = plan(Selection("procedural://?objects=30&classes=chair,bottle,lamp", shards=1))
     fetch(item, folder / "shapes", limits)
     voxelize(folder / "shapes", folder / "grids", VoxelizeSettings(resolution=24, workers=1))
     changed = {"epochs": 3, "augment_rotation": False}
-    single = TrainClassifierSettings(network="projection_cnn", resolution=24, padding=3, **(QUICK | changed))
+    single = TrainClassifierSettings(network="xu2016", resolution=24, padding=3, **(QUICK | changed))
     train_classifier([folder / "grids"], folder / "voxels", folder / "q", single)
     return {name: folder / name for name in ("measures", "voxels")}
 

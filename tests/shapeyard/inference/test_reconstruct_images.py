@@ -53,9 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         validate_every=40, workers=1,
     )  # fmt: skip
     train_recgan(renders, folder / "depths", voxels, folder / "recgan_model", folder / "r", recgan)
-    classifier = TrainClassifierSettings(
-        network="projection_cnn", resolution=16, padding=2, epochs=2, batch_size=4, workers=1
-    )
+    classifier = TrainClassifierSettings(network="xu2016", resolution=32, padding=2, epochs=2, batch_size=4, workers=1)
     train_classifier(voxels, folder / "classifier", folder / "p", classifier)
     multiview = TrainMultiviewSettings(
         crop_size=28, width=12, max_views=2, steps=12, batch_size=4, learning_rate=2e-3, validate_every=12, workers=1
@@ -239,7 +237,7 @@ def test_models_that_are_not_what_they_say(run: Path, photographs: list[Path], t
     with pytest.raises(DatasetError, match=r"model.safetensors: expected \d+ bytes, found 100"):
         load_torch(cut)
     with pytest.raises(
-        DatasetError, match=r"classifier: expected a model of 3D-R2N2, 3D-RecGAN\+\+, U-Net, got projection_cnn$"
+        DatasetError, match=r"classifier: expected a model of 3D-R2N2, 3D-RecGAN\+\+, U-Net, got xu2016$"
     ):
         load_torch(run / "classifier")
     assert not (tmp_path / "out").exists()
