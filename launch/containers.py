@@ -133,7 +133,7 @@ def remove_containers(client: docker.DockerClient, label: str, value: str) -> in
     for attempt in range(2):
         if attempt:
             time.sleep(0.2)
-        for container in client.containers.list(all=True, filters={"label": f"{label}={value}"}):
+        for container in client.containers.list(all=True, ignore_removed=True, filters={"label": f"{label}={value}"}):
             with contextlib.suppress(NotFound, APIError):  # gone, or on its way
                 container.remove(force=True)
                 removed += 1

@@ -92,7 +92,7 @@ def test_no_file_is_roots_and_no_container_stays(engine: Any, first: Finished, p
 @pytest.mark.slow
 def test_the_committed_yaml_itself_runs(engine: Any, store: dict[str, str], tmp_path: Path) -> None:
     """With KFP's own runner and nothing of ours around it but the names of the images on this machine."""
-    values = {**preset("classify_voxels", "tiny"), "source": SOURCE, "network": "projection_cnn"}
+    values = {**preset("classify_voxels", "tiny"), "source": SOURCE}
     committed = COMPILED / "classify_voxels.yaml"
     script = f"""
 from kfp import components, dsl, local
@@ -124,7 +124,9 @@ def test_a_container_that_is_killed(engine: Any, project: Project, tmp_path: Pat
 
 
 def ours(engine: Any, project: Project) -> list[Any]:
-    found: list[Any] = engine.containers.list(all=True, filters={"label": f"shapeyard.out={project.out}"})
+    found: list[Any] = engine.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"shapeyard.out={project.out}"}
+    )
     return found
 
 

@@ -15,26 +15,13 @@ import pytest
 from project import Finished, Project, wait_for_stage
 from working_copy import outside_make
 
-from shapeyard.contracts.dataset import Dataset, read_occupancy
+from shapeyard.contracts.dataset import SPLITS, Dataset, read_occupancy
 
 
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Finished]:
-    """`make run` that nobody disturbs: what the others are held against."""
-    project = Project(tmp_path_factory.mktemp("straight"), "")
-    done = project.to_the_end("make", "run")
-    assert done.status == 0, done.said
-    assert set(done.states()) == project.stages
-    assert done.page
-    models = {"evaluation", "depth_model", "recgan_model", "classifier"}
-    assert models <= {path.name for path in done.page.parent.iterdir()}
-    return project, done
-
-
-@pytest.mark.slow
-def test_make_run_that_is_killed_goes_on_where_it_was(straight: tuple[Project, Finished], tmp_path: Path) -> None:
-    """Interrupted, terminated and killed, each at another stage; the end is the same as without."""
-    project = Project(tmp_path, "")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Finished]:
+    """`make run`, interrupted, terminated and killed, each at another stage, and then left alone."""
+    project = Project(tmp_path_factory.mktemp("killed"), "")
     for stage, number in (("render", signal.SIGINT), ("train_recgan", signal.SIGTERM), ("evaluate", signal.SIGKILL)):
         run = project.start("make", "run")
         wait_for_stage(project, stage)
@@ -48,22 +35,30 @@ def test_make_run_that_is_killed_goes_on_where_it_was(straight: tuple[Project, F
             time.sleep(0.05)
         if number == signal.SIGINT:
             assert "interrupted; the next run goes on from the last whole stage" in said
-    last = project.to_the_end("make", "run")
+    return project, project.to_the_end("make", "run")
+
+
+@pytest.mark.slow
+def test_make_run_that_is_killed_goes_on_where_it_was(killed: tuple[Project, Finished]) -> None:
+    project, last = killed
     assert last.status == 0, last.said
+    assert set(last.states()) == project.stages
     assert last.rerun() == {"evaluate", "report"}, last.said
-    assert last.metrics() == straight[1].metrics()
+    assert last.page
+    models = {"evaluation", "depth_model", "recgan_model", "classifier"}
+    assert models <= {path.name for path in last.page.parent.iterdir()}
 
 
 @pytest.mark.slow
 def test_local_run(
-    engine: Any, straight: tuple[Project, Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: Any, killed: tuple[Project, Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interrupted, to its end (the same as without containers), answered by the cache; nothing is left over."""
+    """Interrupted, to its end (as without containers after all those kills), cached; nothing is left over."""
     name = f"shapeyard-{uuid4().hex[:8]}"
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", name)
     project = Project(tmp_path, "")
     run = project.start("make", "local-run")
-    wait_for_stage(project, "render")
+    wait_for_stage(project, "fetch")
     os.killpg(run.pid, signal.SIGINT)
     started = time.monotonic()
     _, said = run.communicate(timeout=60)
@@ -76,8 +71,8 @@ def test_local_run(
     assert first.page is not None
     assert "<html" in first.page.read_text()[:500].lower()
     assert set(first.states()) == project.stages
-    assert_same_data(project, straight[0])
-    assert_close(first.metrics(), straight[1].metrics())
+    assert_same_data(first, killed[1])
+    assert_close(first.metrics(), killed[1].metrics())
 
     second = project.to_the_end("make", "local-run")
     assert second.rerun() == set(), second.said
@@ -87,25 +82,25 @@ def test_local_run(
 
 
 def leftovers(engine: Any, name: str, project: Project) -> list[str]:
-    of_compose = {"label": f"com.docker.compose.project={name}"}
-    found = [*engine.containers.list(all=True, filters=of_compose), *engine.networks.list(filters=of_compose),
-             *engine.volumes.list(filters=of_compose),
-             *engine.containers.list(all=True, filters={"label": f"shapeyard.out={project.out}"})]  # fmt: skip
+    of_compose, of_run = {"label": f"com.docker.compose.project={name}"}, {"label": f"shapeyard.out={project.out}"}
+    containers = [
+        container for filters in (of_compose, of_run)
+        for container in engine.containers.list(all=True, ignore_removed=True, filters=filters)
+    ]  # fmt: skip
+    found = [*containers, *engine.networks.list(filters=of_compose), *engine.volumes.list(filters=of_compose)]
     return [str(thing) for thing in found]
 
 
-def assert_same_data(one: Project, other: Project) -> None:
+def assert_same_data(one: Finished, other: Finished) -> None:
     """The same ids, the same voxels bit for bit, the same depth images."""
-    for stage, output in (("voxelize", "voxels"), ("render", "renders")):
-        a, b = (
-            Dataset(sorted((project.out / ".kfp" / "data").glob(f"**/{stage}/{output}")), output)  # type: ignore[arg-type]
-            for project in (one, other)
-        )
-        ids = [sample.id for split in ("train", "val", "test") for sample in a.of_split(split)]  # type: ignore[arg-type]
-        assert ids == [s.id for split in ("train", "val", "test") for s in b.of_split(split)]  # type: ignore[arg-type]
+    assert one.page and other.page
+    for kind in ("voxels", "renders"):
+        a, b = (Dataset(sorted((run.page.parent / kind).iterdir()), kind) for run in (one, other))  # type: ignore[union-attr,arg-type]
+        ids = [sample.id for split in SPLITS for sample in a.of_split(split)]
+        assert ids == [sample.id for split in SPLITS for sample in b.of_split(split)]
         assert len(ids) == 40
         for sample in ids:
-            if output == "voxels":
+            if kind == "voxels":
                 np.testing.assert_array_equal(read_occupancy(a, sample), read_occupancy(b, sample))
             else:
                 depth, expected = a.read(sample, "depth"), b.read(sample, "depth")
