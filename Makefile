@@ -53,8 +53,10 @@ engine:
 
 .PHONY: test
 test: $(VENV)/dev  ## Lint, types, all tests; PYTEST='-m "not slow"' leaves out whole pipelines
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/hadolint docker/*.Dockerfile \
-	  && $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/hadolint docker/*.Dockerfile && { \
+	  $(BIN)/mypy & types=$$!; \
+	  $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
+	  wait $$types && exit $$tests; }
 
 .PHONY: compile
 compile: $(VENV)/containers  ## Compile the pipelines, and all else that is derived: typed specs, compose files, documents

@@ -56,7 +56,7 @@ def build_images(
         lines += f'LABEL org.opencontainers.image.title="shapeyard/{word}"\n'
         tags = [word for tag in (name, name.partition(":")[0], local_image(stage)) for word in ("--tag", tag)]
         _build([*command, "--quiet", *tags, "-"], stage, lines)
-        built.append(_push(client, stage, name, registry) if registry else _built(client, stage, name))
+        built.append(push(client, stage, name, registry) if registry else _built(client, stage, name))
     return built
 
 
@@ -81,7 +81,8 @@ def _built(client: docker.DockerClient, stage: str, name: str) -> BuiltImage:
     return BuiltImage(stage, content_tag(stage), name, there.attrs["Size"], str(there.id), pushed=False)
 
 
-def _push(client: docker.DockerClient, stage: str, name: str, registry: str) -> BuiltImage:
+def push(client: docker.DockerClient, stage: str, name: str, registry: str) -> BuiltImage:
+    """Push a stage's image to a registry, under its name there; raises `RunError` with the registry's reason."""
     repository, tag = f"{registry}/{name}".rsplit(":", 1)
     there = client.images.get(name)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 import numpy as np
@@ -19,7 +21,7 @@ import trimesh
 import yaml
 
 from components import stages
-from launch.build import build_images
+from launch.build import push
 from launch.image_lock import BuiltImage, locked_images, write_lock
 from launch.images import local_image, release_image
 from launch.stage_commands import stage_command
@@ -141,16 +143,22 @@ def registry(tmp_path: Path) -> Iterator[str]:
         server.terminate()
 
 
-@pytest.mark.slow
 def test_pushed_images_get_into_the_ir_by_their_digests(engine: Any, registry: str, tmp_path: Path) -> None:
-    lock = tmp_path / "lock.yaml"
-    (built,) = build_images(["voxelize"], registry=registry)
+    """With an image of one file, since to compress those of the stages takes most of a minute."""
+    lock, name = tmp_path / "lock.yaml", f"test-{uuid4().hex[:8]}/voxelize:1"
+    dockerfile = "FROM scratch\nCOPY config.yaml /\n"
+    context = ("docker", "build", "--quiet", "--tag", name, "--file", "-", str(tmp_path))
+    subprocess.run(context, input=dockerfile, text=True, check=True, env={**os.environ, "DOCKER_BUILDKIT": "1"},
+                   stdout=subprocess.DEVNULL)  # fmt: skip
+    built = push(engine, "voxelize", name, registry)
     write_lock(lock, [built])
     reference = locked_images(lock)("voxelize")
-    assert reference == f"{registry}/shapeyard/voxelize@{built.digest}"
+    assert reference == f"{registry}/{name.partition(':')[0]}@{built.digest}"
     assert built.digest.startswith("sha256:")
-    engine.images.remove(built.name)
-    assert "Usage: shapeyard voxelize" in docker("run", "--rm", reference).stdout
+    there = engine.images.get(name).id
+    for known in (name, built.name, reference):
+        engine.images.remove(known)
+    assert engine.images.pull(reference).id == there
     engine.images.remove(reference)
     with pytest.raises(ParameterError, match="render is not in it; push with `make images REGISTRY=…`"):
         locked_images(lock)("render")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trimesh
+from rich.console import Console
 from things import write_things
 
 from components.extract_features import ExtractFeaturesSettings
@@ -22,7 +23,7 @@ from components.train_classifier import TrainClassifierSettings
 from components.train_classifier.train_classifier import train_classifier
 from components.voxelize import VoxelizeSettings
 from components.voxelize.voxelize import voxelize
-from launch.classified import OUT_OF_DISTRIBUTION
+from launch.classified import OUT_OF_DISTRIBUTION, print_answers
 from shapeyard.contracts.model import read_config
 from shapeyard.errors import DatasetError, SourceError
 from shapeyard.inference.classify import classify_files
@@ -81,7 +82,7 @@ def test_voxel_models_take_any_mesh(models: dict[str, Path], tmp_path: Path) -> 
 
 
 def test_a_broken_file_is_one_line_and_the_others_are_answered(
-    models: dict[str, Path], source: Path, tmp_path: Path
+    models: dict[str, Path], source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "broken.stl").write_bytes((source / "toys__box" / "0.stl").read_bytes()[:100])
     command = [sys.executable, "-m", "launch.cli", "classify", str(tmp_path / "broken.stl"),
@@ -91,8 +92,10 @@ def test_a_broken_file_is_one_line_and_the_others_are_answered(
     assert done.stderr.splitlines() == [
         f"shapeyard: {tmp_path}/broken.stl: the STL header claims 12 triangles (684 bytes), the file has 100 bytes"
     ]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, cwd=Path(__file__).parents[3])
-    assert "claims 12 triangles" in json.loads(done.stdout)[0]["error"] and OUT_OF_DISTRIBUTION not in done.stdout
+    answers = classify_files([tmp_path / "broken.stl", source / "toys__box" / "1.stl"], models["measures"], top=1)
+    print_answers(answers, True, Console())
+    said = capsys.readouterr().out
+    assert "claims 12 triangles" in json.loads(said)[0]["error"] and OUT_OF_DISTRIBUTION not in said
 
 
 def test_what_cannot_be_classified_at_all(models: dict[str, Path], tmp_path: Path) -> None:
