@@ -109,17 +109,17 @@ print("page", run.outputs["report"].path)
 
 @pytest.mark.slow
 def test_a_container_that_is_killed(engine: Any, project: Project, tmp_path: Path) -> None:
-    copy = Project(tmp_path, project.source, "--runner", "docker")
+    copy = Project(tmp_path, project.source, "--runner", "docker", pipeline="classify_voxels")
     run = copy.start(*copy.command())
-    wait_for_stage(copy, "render")
+    wait_for_stage(copy, "voxelize")
     deadline = time.monotonic() + 30
-    while not (found := [c for c in ours(engine, copy) if "/render:" in c.attrs["Config"]["Image"]]):
+    while not (found := [c for c in ours(engine, copy) if "/voxelize:" in c.attrs["Config"]["Image"]]):
         assert time.monotonic() < deadline
     found[0].kill()
     _, said = run.communicate(timeout=60)
     assert run.returncode == 1
     last = said.strip().splitlines()[-1]
-    assert last.startswith("shapeyard: render failed: the container was killed, or out of memory (status 137) (log: ")
+    assert last.startswith("shapeyard: voxelize failed: the container was killed, or out of memory (status 137) (log: ")
     assert ours(engine, copy) == []
 
 

@@ -160,7 +160,7 @@ def test_what_a_stage_says_of_its_inputs_names_them_as_a_person_would(tmp_path: 
         grid = tmp_path / "source" / "ShapeNetVox32" / "03001627" / str(number) / "model.binvox"
         grid.parent.mkdir(parents=True)
         write_binvox(grid, np.ones((32, 32, 32), bool), (-0.5, -0.5, -0.5), 1.0)
-    failed = Project(tmp_path, str(tmp_path / "source")).run("shards=1")
+    failed = Project(tmp_path, str(tmp_path / "source"), pipeline="classify_voxels").run("shards=1")
     last = failed.said.strip().splitlines()[-1]
     assert failed.status == 1 and ".kfp" not in last.partition("(log: ")[0]
     assert re.match(r"shapeyard: train_\w+ failed: .*(voxelize/voxels|render/renders)\b", last), last
@@ -168,15 +168,15 @@ def test_what_a_stage_says_of_its_inputs_names_them_as_a_person_would(tmp_path: 
 
 @pytest.mark.slow
 def test_a_stage_that_is_shot_is_named(tmp_path: Path) -> None:
-    project = Project(tmp_path, SOURCE)
+    project = Project(tmp_path, SOURCE, pipeline="classify_voxels")
     run = project.start()
-    wait_for_stage(project, "render")
-    (events, *_) = (project.out / ".kfp" / "events").glob("*/render.*.jsonl")
+    wait_for_stage(project, "voxelize")
+    (events, *_) = (project.out / ".kfp" / "events").glob("*/voxelize.*.jsonl")
     time.sleep(0.1)
     os.kill(json.loads(events.read_text().splitlines()[0])["pid"], signal.SIGKILL)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert "render failed: the process ended without an exit status" in said.splitlines()[-1]
+    assert "voxelize failed: the process ended without an exit status" in said.splitlines()[-1]
 
 
 @pytest.mark.slow
