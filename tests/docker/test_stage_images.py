@@ -75,19 +75,8 @@ def test_a_stage_finds_all_that_it_imports(engine: Any, stack: str) -> None:
     members = [name for name, stage in stages().items() if stage.stack == stack]
     modules = [f"components.{m}.{path.stem}" for m in members for path in (ROOT / "components" / m).glob("[a-z]*.py")]
     code = f"import importlib\nfor module in {modules!r}: importlib.import_module(module)"
-    done = docker(
-        "run",
-        "--rm",
-        "--user",
-        "12345",
-        "--read-only",
-        "--tmpfs",
-        "/tmp",
-        local_image(members[0]),
-        "python3",
-        "-c",
-        code,
-    )
+    unprivileged = ("--rm", "--user", "12345", "--read-only", "--tmpfs", "/tmp")
+    done = docker("run", *unprivileged, local_image(members[0]), "python3", "-c", code)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,4 +1,4 @@
-"""`make run` and `make local-run`: however they were ended before, they come to the same, and leave nothing."""
+"""`make run`, killed on its way, and `make local-run`: the same data, metrics within 2 %, and nothing is left over."""
 
 from __future__ import annotations
 
