@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from preparation import CORES, Clock, PresetSettings, prepare
+from preparation import CORES, Clock, PresetSettings, prepare, real_meshes
 
 from components.render import RenderSettings
 from components.train_multiview import TrainMultiviewSettings
@@ -85,10 +85,8 @@ def real(
 ) -> None:
     """Real meshes: everything is measured on, and chosen on, held-out objects of theirs."""
     preset = PresetSettings("multiview", name, changed)
-    by_axis(data / "objects_obj", work)
-    parts = {"y": str(work / "files-y"), "z": str(work / "files-z"), "shapenet": str(data / "shapenet_v2")}
-    for part, source in parts.items():
-        selection = Selection(source, up_axis="z" if part == "z" else "auto")
+    parts = real_meshes(data, work)
+    for part, selection in parts.items():
         prepare(selection, work / part, preset.of(RenderSettings), preset.of(VoxelizeSettings))
     if only_prepare:
         return
@@ -98,16 +96,6 @@ def real(
         keep_views(catalogue / "renders", work / "catalogue", preset.of(RenderSettings).views)
         also = [work / "catalogue"], [catalogue / "voxels"]
     train_and_measure(work, (meshes, renders, voxels), preset, also)
-
-
-def by_axis(objects: Path, work: Path) -> None:
-    """Two folders of links: the name of a file says which way is up, _m… for +Y and _d… for +Z."""
-    for path in sorted(objects.glob("*/*.obj")):
-        axis = "z" if path.stem.rpartition("_")[2].startswith("d") else "y"
-        link = work / f"files-{axis}" / path.parent.name / path.name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(path.resolve())
 
 
 def train_and_measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -54,6 +55,28 @@ def prepare(
             voxelize(work / "meshes", work / "voxels", replace(voxelize_settings, workers=0))
         render(work / "meshes", work / "renders", replace(render_settings, workers=0))
     return work
+
+
+def real_meshes(data: Path, work: Path, classes: str = "") -> dict[str, Selection]:
+    """The sources of real meshes, each with one axis up.
+
+    The names of one folder's files say it, _m… for +Y and _d… for +Z: two folders of copies are made.
+
+    Args:
+        data: the folder of real meshes.
+        work: where the copies go.
+        classes: with commas between; empty for all.
+    """
+    for path in sorted((data / "objects_obj").glob("*/*.obj")):
+        axis = "z" if path.stem.rpartition("_")[2].startswith("d") else "y"
+        target = work / f"files-{axis}" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return {
+        "y": Selection(str(work / "files-y"), classes=classes, layout="classes", up_axis="y"),
+        "z": Selection(str(work / "files-z"), classes=classes, layout="classes", up_axis="z"),
+        "shapenet": Selection(str(data / "shapenet_v2"), classes=classes),
+    }
 
 
 class Clock:

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 import numpy as np
-from preparation import Clock, PresetSettings, prepare
+from preparation import Clock, PresetSettings, prepare, real_meshes
 from tables import print_figures
 
 from components.render import RenderSettings
@@ -127,18 +127,11 @@ def generalize(work: Path, objects: int, name: str, **settings: Any) -> None:
 def real(data: Path, work: Path, name: str, **settings: Any) -> None:
     """Twelve views of each object: above both baselines, the interval of the difference without 0."""
     preset = PresetSettings("reconstruct", name)
-    for pattern, part in {"*_m*.obj": "upright", "*_d*.obj": "lying"}.items():
-        for file in (data / "objects_obj").glob(f"*/{pattern}"):
-            target = work / part / file.parent.name / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-    sources = {
-        "upright": Selection(str(work / "upright"), layout="classes", up_axis="y"),
-        "lying": Selection(str(work / "lying"), layout="classes", up_axis="z"),
-        "shapenet": Selection(str(data / "shapenet_v2")),
-    }
     rendering, voxelizing = preset.of(RenderSettings, views=12), preset.of(VoxelizeSettings)
-    parts = [prepare(source, work / f"{part}-data", rendering, voxelizing) for part, source in sources.items()]
+    parts = [
+        prepare(source, work / f"{part}-data", rendering, voxelizing)
+        for part, source in real_meshes(data, work).items()
+    ]
     compare(parts, work, preset, target=0.0, **settings)
 
 

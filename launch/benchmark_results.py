@@ -17,6 +17,7 @@ GROUPS = {
     "depth": "Depth from one image",
     "single": "Shape from one image",
     "multiview": "Shape from several images",
+    "implicit": "Shapes from codes",
     "classification": "Classification",
     "ablations": "Classification of printable objects: what else was tried",
     "overfitting": "Overfitting sanity checks",

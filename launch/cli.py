@@ -265,6 +265,50 @@ def predict(images: tuple[Path, ...], models: tuple[Path, ...], out: Path, **set
     click.echo(f"{out / 'index.html'}{': ' + likely if likely else ''}")
 
 
+def _shape_options(command: Any) -> Any:
+    """What both commands that find codes take."""
+    for option in (
+        click.option("--models", multiple=True, required=True, type=FOLDER,
+                     help="A run's folder, e.g. runs/latest, or a model's; several may be given."),
+        click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the files go."),
+        click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True,
+                     help="The axis that points up."),
+        click.option("--unit-sphere", is_flag=True,
+                     help="The coordinates are the unit sphere's already, as those of a part of a shape must be."),
+        click.option("--elevation", "elevation_degrees", type=float, default=30.0, show_default=True,
+                     help="Degrees from which an image's camera looked down."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is drawn."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@shapeyard.command()
+@click.argument("file", metavar="FILE", type=FILE)
+@click.option("--resolution", type=click.Choice(["64", "128", "256", "512"]), default="256", show_default=True,
+              help="Cells along a side of the grid that the surface is extracted from.")  # fmt: skip
+@_shape_options
+def reconstruct(file: Path, models: tuple[Path, ...], out: Path, resolution: str, **settings: Any) -> None:
+    """Reconstruct a shape by its code, from a mesh, a cloud with normals (.ply, .xyz, .npz) or a photograph."""
+    from shapeyard.inference.reconstruct_shapes import reconstruct_shape
+
+    result = reconstruct_shape(file, models, out, resolution=int(resolution), **settings)
+    click.echo(f"{out / 'shape.glb'}: error {result['error']:.4f}")
+
+
+@shapeyard.command()
+@click.argument("first", metavar="A", type=FILE)
+@click.argument("second", metavar="B", type=FILE)
+@click.option("--frames", type=click.IntRange(min=3), default=24, show_default=True, help="Shapes on the way.")
+@_shape_options
+def interpolate(first: Path, second: Path, models: tuple[Path, ...], out: Path, **settings: Any) -> None:
+    """Show the shapes between two: an animation of the surfaces between their codes."""
+    from shapeyard.inference.reconstruct_shapes import interpolate_shapes
+
+    interpolate_shapes((first, second), models, out, **settings)
+    click.echo(out / "animation.gif")
+
+
 @shapeyard.command(context_settings={"ignore_unknown_options": True})
 @click.option("--data", type=FOLDER, default=Path("runs/.store"), show_default=True, help="Where the objects live.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

@@ -50,7 +50,9 @@ def gpu_overlay() -> dict[str, Any]:
     gpu = {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
     reserved = {"deploy": {"resources": {"reservations": {"devices": [gpu]}}}}
     return {
-        "services": {_word(name): reserved for name, one in stages().items() if one.trains or one.can_render_on_gpu}
+        "services": {
+            _word(name): reserved for name, one in stages().items() if one.uses_accelerator or one.can_render_on_gpu
+        }
     }
 
 

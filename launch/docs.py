@@ -178,7 +178,7 @@ def _requests(stage: Stage) -> str:
     return (
         f"Stack `{stage.stack}`. On a cluster: {asked.cpu[0]} to {asked.cpu[1]} CPU, {asked.memory[0]} to "
         f"{asked.memory[1]} of memory, {asked.hours:g} h an attempt, {asked.retries} retries"
-        f"{', accelerators where asked for' if stage.trains else ''}."
+        f"{', accelerators where asked for' if stage.uses_accelerator else ''}."
     )
 
 

@@ -190,7 +190,7 @@ class Stages:
         }
         task = component(**inputs, **settings)
         ask_for_resources(task, stage)
-        if stage.trains:
+        if stage.uses_accelerator:
             ask_for_accelerators(task, self._channels["accelerator_type"], self._channels["accelerators"])
         self._tasks[name] = task
         return task

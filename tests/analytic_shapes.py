@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shapeyard.contracts.dataset import DatasetWriter, Sample, Split, pack_occupancy
+from shapeyard.contracts.dataset import DatasetWriter, Sample, Split
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 
 Grid = NDArray[np.bool_]
 FOCAL_OVER_WIDTH = 35 / 32

@@ -12,8 +12,9 @@ import trimesh
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped, Split, pack_occupancy
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped, Split
 from shapeyard.contracts.model import finish_model, start_model
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.geometry.lifting import canonical_from_cube, cube_from_canonical_grid, enclosing_cube, unproject
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 

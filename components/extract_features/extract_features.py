@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.extract_features import ExtractFeaturesSettings
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, unpack_occupancy
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
+from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
 from shapeyard.errors import FormatError

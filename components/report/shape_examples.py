@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.report.run import ReconstructionRun
-from shapeyard.contracts.dataset import pack_occupancy, read_occupancy
+from shapeyard.contracts.dataset import read_occupancy
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.evaluation.results import METHOD_TITLES
 from shapeyard.evaluation.table import Measurement
 from shapeyard.geometry.lifting import canonical_grid_from_cube

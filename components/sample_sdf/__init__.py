@@ -21,6 +21,12 @@ class SampleSdfSettings(MeshSettings):
     """The same for the other half."""
     max_two_sided: Share = 0.1
     """Share of the visible surface that may be seen from both sides; a more open mesh is skipped."""
+    surface_points: PositiveInt = 30_000
+    """Points of the visible surface with their normals, evenly by area."""
+    views: NonNegativeInt = 1
+    """Depth maps an object, from all around."""
+    view_size: PositiveInt = 128
+    """Pixels along a side of each."""
     seed: NonNegativeInt = 0
     """Of all that is drawn."""
 

@@ -12,6 +12,9 @@ def sample_sdf(
     variance: float = 0.005,
     fine_variance: float = 0.0005,
     max_two_sided: float = 0.1,
+    surface_points: int = 30_000,
+    views: int = 1,
+    view_size: int = 128,
     seed: int = 0,
     max_triangles: int = 2_000_000,
     workers: int = 0,
@@ -27,6 +30,9 @@ def sample_sdf(
         variance: Of the distance from the surface along each axis, for half of the points near it.
         fine_variance: The same for the other half.
         max_two_sided: Share of the visible surface that may be seen from both sides; a more open mesh is skipped.
+        surface_points: Points of the visible surface with their normals, evenly by area.
+        views: Depth maps an object, from all around.
+        view_size: Pixels along a side of each.
         seed: Of all that is drawn.
         max_triangles: Triangles of an object above which it is skipped.
         workers: Cores to work on; 0 for all that the process may use.
@@ -43,6 +49,9 @@ def sample_sdf(
             variance=variance,
             fine_variance=fine_variance,
             max_two_sided=max_two_sided,
+            surface_points=surface_points,
+            views=views,
+            view_size=view_size,
             seed=seed,
             max_triangles=max_triangles,
             workers=workers,

@@ -21,7 +21,7 @@ from shapeyard.errors import FormatError, MeshError
 from shapeyard.formats.mesh import read_mesh
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.preview import contact_sheet
-from shapeyard.geometry.sdf_samples import canonical_from_sphere, draw_points
+from shapeyard.geometry.sdf_samples import DepthViews, canonical_from_sphere, depth_views, draw_points
 from shapeyard.geometry.signed_distance import SignedDistance
 from shapeyard.geometry.slice_preview import largest_slice, render_slice
 from shapeyard.processes import ordered_process_map
@@ -36,6 +36,9 @@ class SampledObject(NamedTuple):
     """(N,4) x, y, z, signed distance, in the unit sphere around the object"""
     negative: NDArray[np.float32]
     """(M,4)"""
+    surface: NDArray[np.float32]
+    """(S,6) points of the visible surface, and unit normals that lead outside"""
+    views: DepthViews
     canonical_from_sdf: NDArray[np.float64]
     """4×4: from the unit sphere into the canonical frame"""
     two_sided: float
@@ -63,12 +66,16 @@ def sample_sdf(meshes: str | Path, sdf: str | Path, settings: SampleSdfSettings)
     shown: list[tuple[str, NDArray[np.uint8]]] = []
     with writer:
         numbered = list(enumerate(inputs.samples))
-        results = ordered_process_map(partial(_start_sampling, inputs, settings), numbered, cores(settings.workers))
+        workers = cores(settings.workers)  # none begins a shape before one of theirs is written
+        results = ordered_process_map(partial(_start_sampling, inputs, settings), numbered, workers, ahead=workers)
         for sample, result in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
             if isinstance(result, FormatError):
                 writer.skip(sample.id, str(result))
                 continue
-            arrays = {"positive": result.positive, "negative": result.negative}
+            arrays = {
+                "positive": result.positive, "negative": result.negative, "surface": result.surface,
+                **result.views._asdict(),
+            }  # fmt: skip
             attributes = {
                 "canonical_from_sdf": result.canonical_from_sdf.tolist(), "two_sided": round(result.two_sided, 4),
             }  # fmt: skip
@@ -105,8 +112,12 @@ def sample_mesh(
     samples, inside = np.column_stack([points, distance]), distance < 0
     if not inside.any():
         raise MeshError(f"nothing is inside: none of {settings.samples} points")
+    surface = np.concatenate(field.oriented_points(settings.surface_points, rng), axis=1).astype(np.float32)
+    views = depth_views(field, settings.views, settings.view_size, float(rng.uniform(0, 360)))
     picture = largest_slice(field, points[distance.argmin()], slice_size) if slice_size else None
-    return SampledObject(samples[~inside], samples[inside], canonical_from_sdf, field.two_sided, picture)
+    return SampledObject(
+        samples[~inside], samples[inside], surface, views, canonical_from_sdf, field.two_sided, picture
+    )
 
 
 def _start_sampling(

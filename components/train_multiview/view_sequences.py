@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shapeyard.contracts.dataset import Dataset, Sample, pack_occupancy, read_occupancy
+from shapeyard.contracts.dataset import Dataset, Sample, read_occupancy
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.errors import DatasetError, ParameterError, require
 from shapeyard.geometry.cameras import generator_for
 from shapeyard.geometry.pooling import pool_grid

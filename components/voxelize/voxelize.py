@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from components.voxelize import VoxelizeSettings
 from components.voxelize.binvox import find_binvox, run_binvox
 from components.voxelize.modes import MODES, without_internal
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, pack_occupancy, unpack_occupancy
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
+from shapeyard.contracts.packed_occupancy import pack_occupancy, unpack_occupancy
 from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
 from shapeyard.errors import FormatError, require

@@ -19,7 +19,11 @@ DTYPES: Mapping[str, Mapping[str, str]] = {
     "reconstructions": {"probability": "uint8", "canonical_from_cube": "float64"},
     "predictions": {"probabilities": "float32"},
     "features": {"occupancy": "uint8", "measures": "float32", "points": "uint8"},
-    "sdf": {"positive": "float32", "negative": "float32"},
+    "sdf": {
+        "positive": "float32", "negative": "float32", "surface": "float32", "depth": "float32",
+        "intrinsics": "float64", "sdf_from_camera": "float64",
+    },
+    "surfaces": {"vertices": "float32", "faces": "int32", "counts": "int64", "codes": "float32"},
 }  # fmt: skip
 """Kind → array → NumPy's name of its type; only matrices (cameras, frames) are float64. `meshes` holds files."""
 

@@ -26,9 +26,15 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side; all t
                       was shown to the classifier; the dataset's attribute `classes` names the C columns
     features          what a printed thing shows: occupancy as in voxels, turned about its upright axis; measures (F,)
                       float32, named in the dataset's attribute `measures`; where asked for, points (256,256,3) uint8
-    sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside, all in the frame of a
-                      unit sphere around the object, with the attributes canonical_from_sdf (4,4) and two_sided: the
-                      share of the visible surface that can be seen from both sides
+    sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside, in random order;
+                      surface (S,6) float32: points of the visible surface, unit normals that lead outside; depth
+                      (V,H,W) float32 along the optical axis, inf for nothing, intrinsics (3,3) pixels and
+                      sdf_from_camera (V,4,4). All in the frame of a unit sphere around the object, with the attributes
+                      canonical_from_sdf (4,4) and two_sided: the share of the visible surface that can be seen from
+                      both sides
+    surfaces          V meshes in that frame, one after the other: vertices (ΣN,3) float32, faces (ΣM,3) int32, counts
+                      (V,2) int64: the vertices and faces of each; codes (V,C) float32, of which they were extracted.
+                      Attributes: inputs (V), what each was made from, and canonical_from_sdf
 
 Splits are made once, by `plan`; every later dataset carries them on.
 """
@@ -58,16 +64,19 @@ from PIL import Image
 from shapeyard import __version__
 from shapeyard.contracts.arrays import check_arrays
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.errors import DatasetError, TooManySkippedError
 from shapeyard.local_paths import local_path
 
 CONTRACT_VERSION = 1
-Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "features", "sdf"]
+Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "features", "sdf", "surfaces"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SPARE_BYTES = 4_000_000  # what HDF5 may still hold back of samples written before
 PER_VIEW = frozenset({"rgba", "depth", "normals", "albedo", "probability"})
 """Read one view at a time, so chunked by view."""
+READ_BY_ROWS = frozenset({"positive", "negative"})
+"""Some rows are read at a time, and random numbers hardly shrink: in one piece, not compressed."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,7 @@ class DatasetWriter:
         self._require_space(sum(array.nbytes for array in made.values()))
         group = self._store.create_group(sample.id)
         for name, array in made.items():
-            big = array.size >= 1024
+            big = array.size >= 1024 and name not in READ_BY_ROWS
             chunks = (1, *array.shape[1:]) if name in PER_VIEW else big or None
             group.create_dataset(name, data=array, chunks=chunks, compression="gzip" if big else None,
                                  compression_opts=1 if big else None, shuffle=big)  # fmt: skip
@@ -280,14 +289,19 @@ class Dataset:
         """The samples of one split."""
         return [sample for sample in self.samples if sample.split == split]
 
-    def read(self, sample_id: str, name: str, view: int | None = None) -> NDArray[Any]:
-        """An array of a sample, or one view of it."""
+    def read(self, sample_id: str, name: str, view: int | slice | None = None) -> NDArray[Any]:
+        """An array of a sample, or one view or some rows of it."""
         shard = self._shard_of(sample_id)
         try:
-            array = self._arrays(shard)[f"{sample_id}/{name}"]
-            return np.asarray(array[()] if view is None else array[view])
+            return np.asarray(self._arrays(shard)[f"{sample_id}/{name}"][() if view is None else view])
         except (KeyError, OSError, ValueError, IndexError) as error:
             raise DatasetError(f"{shard}: sample {sample_id} has no readable {name}: {error}") from error
+
+    def shape(self, sample_id: str, name: str) -> tuple[int, ...]:
+        """Of an array, without reading it."""
+        if not self.has(sample_id, name):
+            raise DatasetError(f"{self._shard_of(sample_id)}: sample {sample_id} has no {name}")
+        return tuple(self._arrays(self._shard_of(sample_id))[f"{sample_id}/{name}"].shape)
 
     def has(self, sample_id: str, name: str) -> bool:
         """Whether a sample holds an array: some are optional."""
@@ -366,19 +380,6 @@ def read_samples(path: Path) -> list[Sample]:
         return [_sample(row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file}: not readable as samples: {error!r}") from error
-
-
-def pack_occupancy(occupancy: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(D,D,D) bool, index order x, y, z → (ceil(D³/8),) uint8, C order, most significant bit first."""
-    return np.packbits(occupancy)
-
-
-def unpack_occupancy(packed: NDArray[np.uint8], resolution: int) -> NDArray[np.bool_]:
-    """The inverse of `pack_occupancy` → (D,D,D) bool."""
-    expected = -(-(resolution**3) // 8)
-    if packed.shape != (expected,):
-        raise DatasetError(f"packed occupancy of {resolution}³: expected ({expected},), got {packed.shape}")
-    return np.unpackbits(packed, count=resolution**3).reshape((resolution,) * 3).astype(bool)
 
 
 def read_occupancy(voxels: Dataset, sample_id: str) -> NDArray[np.bool_]:

@@ -232,13 +232,15 @@ class Stage:
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     can_render_on_gpu: bool = False
+    accelerated: bool = False
+    """whether it runs a network that it does not train on an accelerator, where there is one"""
     gives_items: bool = False
     """whether a loop runs over what it returns"""
 
     @property
-    def trains(self) -> bool:
-        """Whether it trains a network, on an accelerator where there is one."""
-        return "checkpoints" in settings_of(self.settings)
+    def uses_accelerator(self) -> bool:
+        """Whether it runs on an accelerator where there is one: every training does."""
+        return self.accelerated or "checkpoints" in settings_of(self.settings)
 
     @property
     def uses_bucket(self) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shapeyard.contracts.dataset import Dataset, Sample, unpack_occupancy
+from shapeyard.contracts.dataset import Dataset, Sample
+from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.contracts.progress import track
 from shapeyard.errors import ParameterError
 from shapeyard.geometry.isosurface import isosurface

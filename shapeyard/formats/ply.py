@@ -62,6 +62,21 @@ def parse_ply(content: bytes) -> Polygons:
     return Polygons(vertices, corners, sizes)
 
 
+def parse_ply_vertices(content: bytes) -> dict[str, NDArray[np.float64]]:
+    """What a PLY file says of its vertices: the name of each property → its values (N,), such as x, y, z, nx, ny, nz.
+
+    Raises:
+        ValueError, MeshError: as `parse_ply`.
+    """
+    elements, byte_order, body = _read_header(content)
+    source: _Source = _Binary(body, byte_order) if byte_order else _Text(body)
+    for element in elements:
+        columns = _read_rows(element, source) if element.properties and element.rows else {}
+        if element.name == "vertex":
+            return {name: column.values.astype(np.float64) for name, column in columns.items()}
+    return {}
+
+
 def faces_claimed_by_ply(content: bytes) -> int:
     """How many faces the header claims; raises `MeshError` as `parse_ply` does, before anything is allocated."""
     elements, _, body = _read_header(content)

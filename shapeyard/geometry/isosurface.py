@@ -36,20 +36,29 @@ def isosurface(values: NDArray[Any], level: float = 0.5) -> Mesh:
 
 
 def points_on_surface(mesh: Mesh, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(count,3) points, uniform over the area of a mesh, in the order of its triangles; (0,3) for one without area.
+    """(count,3) points, uniform over the area of a mesh, in the order of its triangles; (0,3) for one without area."""
+    return oriented_points(mesh, count, rng)[0]
+
+
+def oriented_points(
+    mesh: Mesh, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points as `points_on_surface` gives them, and the unit normals (count,3) of their triangles.
 
     Within a triangle: Osada, Funkhouser, Chazelle, Dobkin, Shape distributions, 2002, section 4.2, folded at the
     diagonal in place of the root.
     """
     origin, first, second = (mesh.vertices[mesh.faces[:, corner]] for corner in range(3))
     first, second = first - origin, second - origin
-    doubled_area = np.linalg.norm(np.cross(first, second), axis=1)
+    normals = np.cross(first, second)
+    doubled_area = np.linalg.norm(normals, axis=1)
     if not doubled_area.sum() > 0:
-        return np.zeros((0, 3))
+        return np.zeros((0, 3)), np.zeros((0, 3))
     until = np.cumsum(doubled_area)
     places = np.sort(rng.random(count)) * until[-1]  # neighbours in space stay neighbours: queries are faster
     chosen = np.searchsorted(until, places, side="right")
     along = rng.random((count, 2))
     folded = along.sum(axis=1) > 1
     along[folded] = 1 - along[folded]
-    return np.asarray(origin[chosen] + along[:, :1] * first[chosen] + along[:, 1:] * second[chosen])
+    points = origin[chosen] + along[:, :1] * first[chosen] + along[:, 1:] * second[chosen]
+    return points, normals[chosen] / doubled_area[chosen][:, None]

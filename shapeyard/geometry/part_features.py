@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.contracts.dataset import pack_occupancy
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.errors import FormatError
 from shapeyard.geometry.point_images import point_image
 from shapeyard.geometry.solids import describe_solid

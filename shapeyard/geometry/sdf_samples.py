@@ -1,13 +1,22 @@
-"""Where DeepSDF samples the signed distance, and in which frame (Park et al., arXiv 1901.05103)."""
+"""Where DeepSDF samples the signed distance, and in which frame (Park et al., arXiv 1901.05103).
+
+And what else is known of a shape there: depth maps of it.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError
+from shapeyard.geometry.cameras import intrinsics, orbit
 from shapeyard.geometry.signed_distance import SignedDistance
 
+VIEW_DISTANCE = 2.45
+"""Of the cameras from the sphere's centre: it fits into the image from 1 / sin(49.13°/2) = 2.405 on."""
+VIEW_ELEVATION_DEGREES = 30.0
 SPHERE_MARGIN = 1.03
 """The unit sphere's radius over the distance of the farthest vertex from the middle of the bounding box."""
 
@@ -53,3 +62,27 @@ def draw_points(
         points[uniform] = rng.uniform(-1, 1, (len(uniform), 3))
         again = again[np.einsum("nk,nk->n", points[again], points[again]) > 1]
     return np.asarray(rng.permutation(points))
+
+
+class DepthViews(NamedTuple):
+    """Depth maps in the frame of the unit sphere."""
+
+    depth: NDArray[np.float32]
+    """(V,H,W) along the optical axis, inf where nothing is"""
+    intrinsics: NDArray[np.float64]
+    """(3,3) pixels"""
+    sdf_from_camera: NDArray[np.float64]
+    """(V,4,4) OpenCV axes into the unit sphere"""
+
+
+def depth_views(field: SignedDistance, views: int, size: int, start_degrees: float) -> DepthViews:
+    """Depth maps of `size`² pixels from a circle around a mesh in the unit sphere, from one azimuth on."""
+    cameras, projection = (
+        orbit(views, VIEW_ELEVATION_DEGREES, VIEW_DISTANCE, start_degrees) if views else np.zeros((0, 4, 4)),
+        intrinsics(size),
+    )
+    along = np.arange(size) + 0.5
+    pixels = np.stack([*np.meshgrid(along, along), np.ones((size, size))]).reshape(3, -1)
+    rays = (np.linalg.inv(projection) @ pixels).T  # (H·W,3), 1 along the optical axis
+    depth = [field.along_rays(camera[:3, 3], rays @ camera[:3, :3].T) for camera in cameras]
+    return DepthViews(np.array(depth, np.float32).reshape(views, size, size), projection, cameras)

@@ -41,6 +41,8 @@ CONFIRMING_TANGENT = 0.1
 """How far beside a direction that escaped alone those lie that confirm it: an opening of 1 % has twice this radius."""
 CELL_BITS = 5
 """Points are asked for cell by cell of a grid of 2⁵ a side, along a Z-order curve: half the time of a random order."""
+FARTHEST_HIT = 1e30
+"""Embree's own infinity is larger."""
 SURFACE_POINTS = 4096
 SURFACE_OFFSET = 1e-5
 """How far from the surface its two sides are looked at from: far above single precision, far below a wall."""
@@ -128,6 +130,24 @@ class SignedDistance:
         root, share = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
         weights = np.concatenate([1 - root, root * (1 - share), root * share], axis=1)
         return np.einsum("nk,nkj->nj", weights, self.vertices[self.faces[index]]), index
+
+    def oriented_points(self, count: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Points (count,3) as `surface_points` draws them, and unit normals (count,3) that lead to where they are seen.
+
+        Of a sheet that is seen from both sides the normal is the triangle's own.
+        """
+        points, index = self.surface_points(count, rng)
+        a, b, c = (self.vertices[self.faces[index, k]] for k in range(3))
+        normals = np.cross(b - a, c - a)
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        front, back = (self.outside(points + side * SURFACE_OFFSET * normals) for side in (1, -1))
+        return points, np.where((back & ~front)[:, None], -normals, normals)
+
+    def along_rays(self, origin: NDArray[np.float64], directions: NDArray[np.float64]) -> NDArray[np.float32]:
+        """How far rays from one point (3,) along (N,3) go until they meet a triangle: (N,), in lengths of each."""
+        origins = np.broadcast_to(origin, directions.shape).astype(np.float32)
+        distance = self._scene.run(origins, directions.astype(np.float32), query="DISTANCE")
+        return np.where(distance < FARTHEST_HIT, distance, np.inf).astype(np.float32)
 
     def _outside_by_balls(self, points: NDArray[np.float32], distance: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Points (N,3), neighbours after one another, and their distances (N,) → (N,) whether they are outside."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.contracts.dataset import unpack_occupancy
+from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.errors import DatasetError, FormatError, SourceError, one_line
 from shapeyard.formats.things import THING_SUFFIXES, read_thing
 from shapeyard.geometry.frames import Y_UP_FROM_Z_UP, canonical_from_bounds, transform

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shapeyard import networks
-from shapeyard.contracts.model import check_model, read_config
-from shapeyard.errors import DatasetError, one_line
+from shapeyard.contracts.model import read_config
+from shapeyard.errors import DatasetError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,17 +77,9 @@ def load_torch(model: Path) -> TorchNetwork:
     Raises:
         DatasetError: if it is no whole model, one of another kind, or its weights do not fit its config.
     """
-    from safetensors.torch import load_file
+    from shapeyard.inference.weights import load_network
 
-    config, kind = read_config(model), network_module(model).NETWORK
-    check_model(model)
-    try:
-        known = inspect.signature(kind).parameters
-        network: nn.Module = kind(**{key: value for key, value in config.items() if key in known})
-        network.load_state_dict(load_file(model / "model.safetensors"))
-    except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise DatasetError(f"{model}: expected weights that fit config.json: {one_line(error)[:200]}") from error
-    return TorchNetwork(network.eval(), config)
+    return TorchNetwork(*load_network(model, network_module(model).NETWORK))
 
 
 def _configs(folder: Path) -> list[Path]:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from shapeyard.evaluation.results import METHOD_TITLES
 from shapeyard.metrics.calibration import ReliabilityBin
@@ -22,6 +24,8 @@ COLORS = {
     "validation": "#4a7bd0",
 }
 GAP_COLOR = "#c8664b"
+MAX_ERROR = 0.05
+"""From this distance from the truth on a surface has the last colour, in radii of the unit sphere."""
 NOT_LEARNED = ("threshold", "val_threshold", "learning_rate")
 LABELS = {"rmse": "RMSE", "iou": "IoU"}
 
@@ -96,6 +100,41 @@ def reliability_chart(bins: Sequence[ReliabilityBin]) -> dict[str, Any]:
     axis = {"range": [-0.02, 1.02], "dtick": 0.2}
     figure.update_layout(xaxis=axis, yaxis=axis)
     return _as_json(figure, "confidence", "accuracy", height=380)
+
+
+def surface_with_error(
+    vertices: NDArray[np.floating[Any]], faces: NDArray[np.integer[Any]], error: NDArray[np.floating[Any]]
+) -> dict[str, Any]:
+    """A mesh (N,3), (M,3) to turn, +Y up, coloured by a value (N,) at least 0 at each vertex."""
+    (x, z, y), (i, j, k) = vertices.T.astype(np.float32), faces.T.astype(np.int32)
+    figure = go.Figure()
+    figure.add_mesh3d(
+        x=x, y=-y, z=z, i=i, j=j, k=k, intensity=error.astype(np.float32), colorscale="Viridis", cmin=0, cmax=MAX_ERROR,
+        colorbar={"title": {"text": "distance"}, "thickness": 12}, flatshading=True, hoverinfo="skip",
+    )  # fmt: skip
+    hidden = {"visible": False}
+    figure.update_layout(scene={"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data"})
+    return _as_json(figure, "", "", height=420)
+
+
+def code_map(
+    names: Sequence[str], classes: Sequence[str], places: NDArray[np.floating[Any]], pictures: Mapping[int, str]
+) -> dict[str, Any]:
+    """Objects at places (N,2), a colour for each class; of some numbers a picture (a URI) behind the point."""
+    figure = go.Figure()
+    for class_name in sorted(set(classes)):
+        of_class = [number for number, one in enumerate(classes) if one == class_name]
+        figure.add_scatter(
+            x=places[of_class, 0], y=places[of_class, 1], name=escape(class_name), mode="markers", marker={"size": 8},
+            text=[escape(names[number]) for number in of_class], hovertemplate="%{text}<extra></extra>",
+        )  # fmt: skip
+    extent = np.maximum(np.ptp(places, axis=0), 1e-6) if len(places) else np.ones(2)
+    for number, uri in pictures.items():
+        figure.add_layout_image(
+            source=uri, x=places[number, 0], y=places[number, 1], xref="x", yref="y", sizex=0.1 * extent[0],
+            sizey=0.1 * extent[1], xanchor="center", yanchor="middle", layer="below",
+        )  # fmt: skip
+    return _as_json(figure, "first principal axis", "second principal axis", height=560)
 
 
 def _training_chart(

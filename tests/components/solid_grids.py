@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.contracts.dataset import DatasetWriter, Sample, pack_occupancy
+from shapeyard.contracts.dataset import DatasetWriter, Sample
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 
 CYCLE = ("train", "train", "train", "val", "test")
 

@@ -11,8 +11,8 @@ from components import stages
 from launch import images
 from launch.images import content_tag
 
-TORCH = {"train_depth", "train_multiview", "train_recgan"}
-PAGES = {"evaluate_multiview", "report", "report_classifier"}
+TRAININGS = {"train_deepsdf", "train_depth", "train_multiview", "train_recgan"}
+PAGES = {"evaluate_implicit", "evaluate_multiview", "report", "report_classifier"}
 ALL = set(stages())
 
 
@@ -87,12 +87,12 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("shapeyard/networks/unet.py", {"train_depth"}),
         ("shapeyard/networks/r2n2.py", {"train_multiview"}),
         ("shapeyard/networks/classifiers/xu2016.py", {"train_classifier"}),
-        ("shapeyard/training/loop.py", TORCH),
-        ("shapeyard/training/checkpoints.py", TORCH | {"train_classifier"}),
+        ("shapeyard/training/loop.py", TRAININGS),
+        ("shapeyard/training/checkpoints.py", TRAININGS | {"train_classifier"}),
         ("shapeyard/sources/procedural/chairs.py", {"fetch", "plan"}),
         ("shapeyard/contracts/dataset.py", ALL),
         ("requirements/blender.txt", {"render"}),
-        ("requirements/torch-cuda.txt", TORCH),
+        ("requirements/torch-cuda.txt", TRAININGS | {"reconstruct_surfaces"}),
         ("components/__init__.py", set()),
     ],
 )

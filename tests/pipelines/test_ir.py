@@ -25,6 +25,7 @@ from launch.stage_commands import load_stage
 from pipelines.pods import CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
 
 TRAINING = {stage for stage in stages() if stage.startswith("train_")}
+ACCELERATED = {name for name, stage in stages().items() if stage.uses_accelerator}
 USES_BUCKET = {"plan", "fetch", *TRAINING}
 QUANTITY = re.compile(r"\d+m?|\d+[MG]i")
 
@@ -126,9 +127,9 @@ def test_accelerators_on_training_stages_and_on_no_other(name: str) -> None:
     ir = compiled(name)
     for stage, container in containers(ir).items():
         accelerator = container["resources"].get("accelerator", {})
-        assert bool(accelerator) == (stage in TRAINING)
+        assert bool(accelerator) == (stage in ACCELERATED)
         tolerated = {toleration["key"] for toleration in pods(ir)[stage].get("tolerations", ())}
-        assert tolerated == ({"nvidia.com/gpu", "amd.com/gpu"} if stage in TRAINING else set())
+        assert tolerated == ({"nvidia.com/gpu", "amd.com/gpu"} if stage in ACCELERATED else set())
         if accelerator:
             assert "accelerator_type" in accelerator["resourceType"]
             assert type_of_value(ir, stage, accelerator["resourceCount"]) == ("accelerators", "STRING")
@@ -214,7 +215,7 @@ def test_local_runs_try_once_and_keep_both_documents(name: str) -> None:
 def test_training_on_chosen_nodes(name: str) -> None:
     ir = on_accelerator_nodes(compiled(name), {"pool": "a100"})
     for stage, pod in pods(ir).items():
-        assert pod.get("nodeSelector") == ({"labels": {"pool": "a100"}} if stage in TRAINING else None)
+        assert pod.get("nodeSelector") == ({"labels": {"pool": "a100"}} if stage in ACCELERATED else None)
 
 
 @pytest.mark.parametrize("name", pipeline_names())
@@ -236,7 +237,7 @@ def test_images() -> None:
 
 def test_every_stage_is_part_of_a_pipeline() -> None:
     called = {stage for name in pipeline_names() for stage in stages_of(compiled(name))}
-    assert called == set(stages()) - {"sample_sdf"}  # for the pipeline `implicit`, which is still to come
+    assert called == set(stages())
 
 
 @pytest.mark.parametrize("stage", stages())

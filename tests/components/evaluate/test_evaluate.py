@@ -15,8 +15,9 @@ from synthetic_run import SyntheticRun, inside_boxes, orbit, write_run
 from components.evaluate.component import evaluate as component
 from components.evaluate.evaluate import evaluate
 from components.evaluate.views import BASELINES, ViewDatasets, true_in_cube
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, pack_occupancy
+from shapeyard.contracts.dataset import Dataset, DatasetWriter
 from shapeyard.contracts.measures import Measured
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.baselines import visible_surface
 from shapeyard.evaluation.output import read_evaluation

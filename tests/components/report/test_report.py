@@ -23,7 +23,7 @@ from components.report.report import report
 from components.report.run import ReconstructionRun
 from components.report.shape_examples import shape_examples
 from shapeyard import __version__
-from shapeyard.contracts.dataset import unpack_occupancy
+from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.table import EvaluationTable
 

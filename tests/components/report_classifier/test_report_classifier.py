@@ -13,8 +13,9 @@ from solid_grids import solid
 from components.report_classifier import ReportClassifierSettings
 from components.report_classifier.component import report_classifier as component
 from components.report_classifier.report_classifier import report_classifier
-from shapeyard.contracts.dataset import DatasetWriter, Sample, pack_occupancy
+from shapeyard.contracts.dataset import DatasetWriter, Sample
 from shapeyard.contracts.model import finish_model, start_model
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.output import read_evaluation
 

@@ -70,7 +70,7 @@ def test_samples_rows_and_preview(tmp_path: Path) -> None:
     assert [skipped.id for skipped in sdf.skipped] == ["cup/gone"]
     assert read_info(target)["made_by"]["parameters"] == {
         "samples": 3000, "near_surface": 0.94, "variance": 0.005, "fine_variance": 0.0005, "max_two_sided": 0.1,
-        "max_triangles": 2_000_000, "seed": 0,
+        "surface_points": 30_000, "views": 1, "view_size": 128, "max_triangles": 2_000_000, "seed": 0,
     }  # fmt: skip
     for number, sample in enumerate(sdf.samples):
         positive, negative = sdf.read(sample.id, "positive"), sdf.read(sample.id, "negative")

@@ -9,17 +9,8 @@ from numpy.typing import NDArray
 
 from shapeyard.contracts import dataset
 from shapeyard.contracts.arrays import DTYPES
-from shapeyard.contracts.dataset import (
-    Dataset,
-    DatasetWriter,
-    Kind,
-    Sample,
-    Skipped,
-    pack_occupancy,
-    read_info,
-    read_occupancy,
-    unpack_occupancy,
-)
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Kind, Sample, Skipped, read_info, read_occupancy
+from shapeyard.contracts.packed_occupancy import pack_occupancy, unpack_occupancy
 from shapeyard.errors import DatasetError, FormatError, TooManySkippedError
 
 EYE = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, pack_occupancy, read_occupancy
+from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, read_occupancy
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.baselines import extruded_shapes, mean_shape, silhouettes, true_grid
 from shapeyard.geometry.lifting import extrude

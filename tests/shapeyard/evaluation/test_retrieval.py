@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from synthetic_run import write_run
 
-from shapeyard.contracts.dataset import Dataset, pack_occupancy
+from shapeyard.contracts.dataset import Dataset
+from shapeyard.contracts.packed_occupancy import pack_occupancy
 from shapeyard.evaluation.retrieval import (
     DEPTH_WEIGHTS,
     PIXELS,

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from boxes_sdf import train_on_boxes
 from PIL import Image
 from synthetic_run import write_run
 
@@ -32,6 +33,7 @@ from shapeyard.inference.models import find_models, load_torch
 from shapeyard.inference.onnx_export import export_onnx
 from shapeyard.inference.photograph import estimate_depth
 from shapeyard.inference.reconstruct_images import reconstruct_images, smooth_mesh
+from shapeyard.inference.reconstruct_shapes import reconstruct_shape
 from shapeyard.inference.upright import upright_cubes
 from shapeyard.networks.onnx_interface import OccupancyProbability
 from shapeyard.pages.photograph_page import FRAMES, turntable
@@ -141,6 +143,14 @@ def test_an_upright_cube_is_the_object_s_own(run: Path) -> None:
     voxels.close()
 
 
+def test_a_photograph_by_the_code_of_its_depth(run: Path, photographs: list[Path], tmp_path: Path) -> None:
+    decoder = train_on_boxes(tmp_path)
+    result = reconstruct_shape(photographs[0], [run, decoder], tmp_path / "out", resolution=64)
+    assert result["azimuth_degrees"] % 15 == 0 and result["code_length"] == 4 and result["error"] < 0.1
+    made = trimesh.load_mesh(tmp_path / "out" / "shape.glb")
+    assert 0.3 < made.extents.max() < 3 and made.is_watertight
+
+
 def test_a_longer_lens_stands_farther_away(run: Path, photographs: list[Path]) -> None:
     """What is as large in the picture is as large in space, and as deep, for any lens."""
     unet = load_torch(run / "depth_model")
@@ -237,7 +247,7 @@ def test_models_that_are_not_what_they_say(run: Path, photographs: list[Path], t
     with pytest.raises(DatasetError, match=r"model.safetensors: expected \d+ bytes, found 100"):
         load_torch(cut)
     with pytest.raises(
-        DatasetError, match=r"classifier: expected a model of 3D-R2N2, 3D-RecGAN\+\+, U-Net, got xu2016$"
+        DatasetError, match=r"classifier: expected a model of DeepSDF, 3D-R2N2, .*, U-Net, got xu2016$"
     ):
         load_torch(run / "classifier")
     assert not (tmp_path / "out").exists()
@@ -275,7 +285,7 @@ def test_onnx_says_the_same(run: Path, tmp_path: Path, model: str, shapes: list[
 
 
 def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="expected a model of 3D-R2N2, "):
+    with pytest.raises(DatasetError, match="expected a model of DeepSDF, 3D-R2N2, "):
         export_onnx(run / "classifier", tmp_path / "network.onnx")
     with pytest.raises(ParameterError, match="views: expected 1 or more, got 0"):
         export_onnx(run / "multiview_model", tmp_path / "network.onnx", views=0)
