@@ -212,7 +212,7 @@ def sampling(shapes: int, work: Path, recorded: bool) -> None:
         record(
             "implicit-sampling-memory", "implicit",
             f"Peak memory of `sample_sdf`, {shapes} procedural chairs, {settings.samples} samples each", measured,
-            command="python benchmarks/implicit.py sampling", details=f"{seconds[1]:.2f} s a shape",
+            command=f"python benchmarks/implicit.py sampling --shapes {shapes}", details=f"{seconds[1]:.2f} s a shape",
             target="grows by less than 30 MB, a shape's samples being 8", met=grown < 30,
         )  # fmt: skip
 
