@@ -84,7 +84,7 @@ def known(data: Path, work: Path, network: str, changed: tuple[str, ...], record
         values = chamfer(table, "code")
         record(
             f"implicit-known-{network}", "implicit",
-            f"Median Chamfer of {len(values)} known real models by their codes, `{network}`",
+            f"Median Chamfer of {len(values)} known real models by their codes, {named(network, changed)}",
             median_with_interval(values),
             command=command("known DATA", network, changed), details=minutes(work),
             target="≤ 0.5" if network == "small" else "",
@@ -111,7 +111,8 @@ def unseen(work: Path, network: str, changed: tuple[str, ...], recorded: bool) -
         if recorded:
             record(
                 f"implicit-unseen-{name.replace('_', '-')}", "implicit",
-                f"Median Chamfer of {len(values)} unseen procedural chairs from {NAMES[name]}, `{network}`",
+                f"Median Chamfer of {len(values)} unseen procedural chairs from {NAMES[name]}, "
+                f"{named(network, changed)}",
                 median_with_interval(values), command=command("unseen", network, changed),
                 compared_with=f"nearest training shape {median_with_interval(chamfer(table, f'nearest_{name}'))}",
                 details=f"mean difference {interval(difference)}; {minutes(work)}",
@@ -144,7 +145,8 @@ def real(data: Path, classes: str, work: Path, changed: tuple[str, ...], recorde
         values = chamfer(table, name)
         record(
             f"implicit-real-{name.replace('_', '-')}", "implicit",
-            f"Median Chamfer of {len(values)} unseen real objects ({classes}) from {NAMES[name]}, `small`",
+            f"Median Chamfer of {len(values)} unseen real objects ({classes}) from {NAMES[name]}, "
+            f"{named('small', changed)}",
             median_with_interval(values), command=command("real DATA", "small", changed),
             compared_with=f"nearest training shape {median_with_interval(chamfer(table, f'nearest_{name}'))}",
             details=f"mean difference {interval(over_nearest(table, name))}; {minutes(work)}",
@@ -324,6 +326,11 @@ def minutes(work: Path) -> str:
     whole = f", everything {spent['whole']:.1f}" if "whole" in spent else ""
     took = f"{spent['minutes']:.1f} minutes, {spent['minutes_of_two_cores']:.1f} of two cores' time"
     return f"{spent['steps']} steps in {took}{whole}"
+
+
+def named(network: str, changed: Sequence[str]) -> str:
+    """The preset, and what of it was another."""
+    return f"`{network}`" + (f" with {', '.join(changed)}" if changed else "")
 
 
 def command(what: str, network: str, changed: Sequence[str]) -> str:
