@@ -13,6 +13,7 @@ import click
 
 from components import stages as all_stages
 from components import what_it_does
+from launch.duplicates import duplicates
 from launch.stage_commands import StageGroup
 from shapeyard import __version__
 from shapeyard.errors import ParameterError, ShapeyardError, one_line
@@ -326,6 +327,9 @@ def store(data: Path, command: tuple[str, ...]) -> None:
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         status = child.wait()
     raise SystemExit(status if status >= 0 else 128 - status)
+
+
+shapeyard.add_command(duplicates)
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -61,12 +61,10 @@ def _by_axes(first: Signature, second: Signature) -> NDArray[np.float64]:
     """(24,3,3): principal axes upon principal axes, in any order since near equal ones change places."""
     ours, theirs = np.linalg.eigh(first.second)[1], np.linalg.eigh(second.second)[1]
     turns = theirs @ _cube() @ ours.T
-    return turns * np.linalg.det(turns)[:, None, None]
+    return np.asarray(turns * np.linalg.det(turns)[:, None, None])
 
 
-def _improved(
-    turns: NDArray[np.float64], first: Signature, second: Signature, sign: float
-) -> NDArray[np.float64]:
+def _improved(turns: NDArray[np.float64], first: Signature, second: Signature, sign: float) -> NDArray[np.float64]:
     """Gauss and Newton's steps from several rotations (N,3,3) at once, each taken if it helps."""
     nudges = Rotation.from_rotvec(np.concatenate([np.zeros((1, 3)), NUDGE * np.eye(3)])).as_matrix()
     damping = np.full(len(turns), DAMPING)
@@ -81,18 +79,16 @@ def _improved(
         better = _differences(tried, first, second, sign) < np.linalg.norm(rest[0], axis=1)
         turns = np.where(better[:, None, None], tried, turns)
         damping = np.where(better, damping / 10, damping * 100)
-    return turns
+    return np.asarray(turns)
 
 
-def _differences(
-    turns: NDArray[np.float64], first: Signature, second: Signature, sign: float
-) -> NDArray[np.float64]:
+def _differences(turns: NDArray[np.float64], first: Signature, second: Signature, sign: float) -> NDArray[np.float64]:
     """(N,)"""
     return np.linalg.norm(_residuals(turns, first, second, sign), axis=1)
 
 
 def _residuals(turns: NDArray[np.float64], first: Signature, second: Signature, sign: float) -> NDArray[np.float64]:
-    """(N,63): the first's moments under rotations (N,3,3) and, with `sign` −1, a point reflection, less the second's."""
+    """(N,63): the first's moments under rotations (N,3,3), with `sign` −1 reflected as well, less the second's."""
     of_pairs = _rotations_of_pairs(turns)
     back = of_pairs.transpose(0, 2, 1)
     degrees = (
@@ -109,12 +105,12 @@ def _rotations_of_pairs(turns: NDArray[np.float64]) -> NDArray[np.float64]:
     one = turns[:, first[:, None], first] * turns[:, last[:, None], last]
     other = turns[:, first[:, None], last] * turns[:, last[:, None], first]
     # Entry ij of R S Rᵀ is the sum of R_ik R_jl S_kl, where a mixed pair stands for both kl and lk.
-    return np.where(first == last, one, one + other) * MIXED[:, None] / MIXED
+    return np.asarray(np.where(first == last, one, one + other) * MIXED[:, None] / MIXED)
 
 
 @lru_cache(maxsize=1)
 def _cube() -> NDArray[np.float64]:
-    """(24,3,3): the axes in any order and sign, those of determinant 1 or −1 as `_by_axes` needs one of each pair."""
+    """(24,3,3): the axes in any order and with any signs, one of each two that differ in all signs."""
     found = []
     for order, signs in product(permutations(range(3)), product((1.0, -1.0), repeat=2)):
         found.append(np.eye(3)[list(order)] * (*signs, 1.0))

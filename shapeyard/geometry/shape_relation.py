@@ -13,8 +13,8 @@ from shapeyard.geometry.surface_deviation import deviation
 from shapeyard.geometry.triangle_mesh import Mesh
 
 SAME = 2e-4
-"""Moments and invariants that differ by less are the same: coordinates of four digits differ by less, and of 12,720 pairs
-of different printed things the two nearest by twice as much."""
+"""Moments and invariants that differ by less are the same: those of coordinates with four digits do, and the nearest two
+of 160 different printed things differ by twice as much."""
 ALIKE = 0.02
 """Moments of a remeshed surface differ by less, or it has another shape."""
 MAX_MEAN, MAX_MOST = 0.002, 0.012
@@ -77,9 +77,7 @@ def _exact(first: Signature, second: Signature, pose: Pose) -> Relation:
     turned = not np.array_equal(pose.rotation, np.eye(3))
     mirrored = bool(np.linalg.det(pose.rotation) < 0)
     remeshed = not same_triangles(first, second)
-    return Relation(
-        scale if scaled else 1.0, apart > MOVED, turned and not mirrored, mirrored, remeshed, 0.0
-    )
+    return Relation(scale if scaled else 1.0, apart > MOVED, turned and not mirrored, mirrored, remeshed, 0.0)
 
 
 def _remeshed(first: Signature, second: Signature, found: list[Pose], one: Mesh, other: Mesh) -> Relation | None:

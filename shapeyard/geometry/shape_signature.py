@@ -1,9 +1,9 @@
 """What is kept of a mesh to find it again when it was exported anew, scaled, turned, mirrored or remeshed.
 
-Moments of the surface are integrals over its triangles, exact however the surface is cut into them: a subdivided copy has
-the same ones, a decimated copy nearly. Scaled to a mean squared radius of 1 about the surface's centroid they know no
-place and no size, and their invariants no rotation: second and third moments as in Prokop and Reeves, A survey of
-moment-based techniques, 1992; fourth moments by the eigenvalues of their 6×6 form.
+Moments of the surface are integrals over its triangles, exact however the surface is cut into them: a subdivided copy
+has the same ones, a decimated copy nearly. Scaled to a mean squared radius of 1 about the surface's centroid they know
+no place and no size; the eigenvalues of their symmetric forms, of degrees 2 and 4 as they are and of degree 3 squared,
+know no rotation and no mirror.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _first_moments(
 def _moments(
     corners: NDArray[np.float64], areas: NDArray[np.float64], normals: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Moments of degree 2 (6), 3 (10), 4 (15) by rising axes; of the normals (6); of the planes' distances, |d| and d²."""
+    """Moments of degree 2 (6), 3 (10), 4 (15) by rising axes; of the normals (6); of the planes' distances |d|, d²."""
     out, x = np.zeros(39), np.zeros(3)
     for m in range(len(corners)):
         for rule in range(2):
