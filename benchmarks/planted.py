@@ -17,6 +17,8 @@ from shapeyard.geometry.triangle_mesh import Mesh
 SUFFIXES = (".obj", ".ply", ".off", ".stl", ".glb")
 KEPT_FACES = 0.5
 """Of decimated meshes."""
+MIN_FACES = 100
+"""Half of fewer make another shape."""
 SIMPLIFIED = 0.002
 """The tolerance of a simplified mesh, of its box's diagonal."""
 GAP = 0.1
@@ -65,23 +67,22 @@ def subdivided(mesh: Mesh, rng: np.random.Generator) -> Mesh:
 
 
 def decimated(mesh: Mesh, rng: np.random.Generator) -> Mesh | None:
-    """With half of its faces, by quadric errors; None for a mesh that has edges of more than two triangles."""
+    """With half of its faces, by quadric errors; None for what is no solid or has few faces."""
     import igl
 
     vertices, faces = _welded(mesh)
-    if len(faces) < 100 or not igl.is_edge_manifold(faces)[0]:
+    if len(faces) < MIN_FACES or _solid(vertices, faces) is None:  # of other meshes libigl may take all memory
         return None
     result = igl.qslim(vertices, faces, int(KEPT_FACES * len(faces)))
-    return _anywhere(Mesh(np.asarray(result[0], np.float64), np.asarray(result[1], np.int64)), rng)
+    kept = np.asarray(result[1], np.int64)
+    return _anywhere(Mesh(np.asarray(result[0], np.float64), kept), rng) if len(kept) else None
 
 
 def simplified(mesh: Mesh, rng: np.random.Generator) -> Mesh | None:
     """Of a solid, what is left if no point may move by more than a small tolerance; None for what is no solid."""
-    import manifold3d
-
     vertices, faces = _welded(mesh)
-    solid = manifold3d.Manifold(manifold3d.Mesh64(vertices, faces.astype(np.uint64)))
-    if solid.status() != manifold3d.Error.NoError:
+    solid = _solid(vertices, faces)
+    if solid is None:
         return None
     diagonal = float(np.linalg.norm(np.ptp(vertices, axis=0)))
     result = solid.simplify(SIMPLIFIED * diagonal).to_mesh64()
@@ -115,6 +116,14 @@ def write_mesh(mesh: Mesh, path: Path) -> None:
     content: Any = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(file_type=path.suffix[1:])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _solid(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Any:
+    """Of manifold3d, or None where the mesh is none."""
+    import manifold3d
+
+    solid = manifold3d.Manifold(manifold3d.Mesh64(vertices, faces.astype(np.uint64)))
+    return solid if solid.status() == manifold3d.Error.NoError else None
 
 
 def _welded(mesh: Mesh) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

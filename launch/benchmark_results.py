@@ -12,6 +12,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 GROUPS = {
     "run": "The main job, `make run`",
     "voxels": "Voxels",
+    "duplicates": "Duplicates",
     "rendering": "Rendering, lifting, sampling",
     "training": "A training step",
     "depth": "Depth from one image",

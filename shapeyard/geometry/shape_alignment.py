@@ -84,7 +84,7 @@ def _improved(turns: NDArray[np.float64], first: Signature, second: Signature, s
 
 def _differences(turns: NDArray[np.float64], first: Signature, second: Signature, sign: float) -> NDArray[np.float64]:
     """(N,)"""
-    return np.linalg.norm(_residuals(turns, first, second, sign), axis=1)
+    return np.asarray(np.linalg.norm(_residuals(turns, first, second, sign), axis=1))
 
 
 def _residuals(turns: NDArray[np.float64], first: Signature, second: Signature, sign: float) -> NDArray[np.float64]:

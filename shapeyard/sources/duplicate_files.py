@@ -58,7 +58,7 @@ class Member:
         made = self.relation
         words = []
         if self.copies:
-            words.append(f"plate of {self.copies}" + ("" if self.alone else ", among others"))
+            words.append(f"plate of {self.copies}" if self.alone else f"plate with {self.copies} among others")
         if made.scale != 1:
             words.append(f"scaled ×{made.scale:.4g}")
         if made.mirrored:
@@ -66,7 +66,9 @@ class Member:
         if made.turned and not self.copies:
             words.append("turned")
         if made.remeshed and not self.copies:
-            words.append(f"remeshed, {made.deviation:.2%} apart" if made.deviation else "remeshed")
+            words.append("remeshed")
+        if made.deviation:
+            words.append(f"{made.deviation:.2%} apart")
         if self.exact:
             return ["exact copy"]
         if words:
