@@ -22,6 +22,7 @@ from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
 from shapeyard.errors import FormatError, SourceError, one_line
 from shapeyard.formats.binvox import read_binvox
+from shapeyard.formats.mesh import MAX_BYTES
 from shapeyard.formats.references import referenced_files
 from shapeyard.formats.things import THING_SUFFIXES, read_thing
 from shapeyard.geometry.bodies import bodies, joined
@@ -185,6 +186,8 @@ def read_shape(source: Source, listed: dict[str, SourceFile], file: SourceFile) 
         FormatError: for a file that can't be used, with its key in front.
         SourceError: if the source can't be read.
     """
+    if file.size > MAX_BYTES:
+        raise FormatError(f"{file.key}: expected at most {MAX_BYTES} bytes, got {file.size}")
     with tempfile.TemporaryDirectory(prefix="shapeyard-duplicates-") as folder:
         path = local_path(Path(folder), PurePosixPath(file.key).name)
         source.download(file, path)
@@ -199,7 +202,7 @@ def read_shape(source: Source, listed: dict[str, SourceFile], file: SourceFile) 
             if path.suffix.lower() == ".gltf":
                 for name in referenced_files(path):
                     beside = listed.get(str(PurePosixPath(file.key).parent / name))
-                    if beside:
+                    if beside and beside.size <= MAX_BYTES:
                         source.download(beside, local_path(Path(folder), name))
             return digest, joined(read_thing(path))
         except FormatError as error:
@@ -252,6 +255,9 @@ def _start_comparing(
         (low, high), closely = asked
         meshes: Meshes = lambda: (mesh(low), mesh(high))  # noqa: E731
         whole = not shapes[low].copies and not shapes[high].copies
-        return relation(shapes[low].signature, shapes[high].signature, meshes if closely and whole else None)
+        try:
+            return relation(shapes[low].signature, shapes[high].signature, meshes if closely and whole else None)
+        except FormatError:  # a file that has changed since it was read
+            return None
 
     return compare
