@@ -15,7 +15,7 @@ from shapeyard.geometry.triangle_mesh import Mesh
 SAME = 2e-4
 """Moments and invariants that differ by less are the same: those of coordinates with four digits do, and the nearest
 two of 160 different printed things differ by twice as much."""
-ALIKE = 0.02
+ALIKE = 0.012
 """Moments of a remeshed surface differ by less, or it has another shape."""
 MAX_MEAN, MAX_MOST = 0.002, 0.015
 """The mean of the distances of a remeshed surface, and what 99 of 100 are below (`Deviation`), in root mean squared

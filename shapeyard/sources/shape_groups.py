@@ -15,8 +15,9 @@ from shapeyard.geometry.shape_relation import ALIKE, SAME, Relation
 from shapeyard.geometry.shape_signature import Signature
 from shapeyard.processes import ordered_process_map
 
-NEIGHBOURS = 8
-"""So many of the nearest shapes are compared with each one."""
+NEIGHBOURS, CLOSE_NEIGHBOURS = 8, 4
+"""So many of the nearest shapes are compared with each one, by their moments and then by their surfaces, for which files
+are read again."""
 SAME_SIZE = 1e-3
 """A part that lies on a plate among others counts only if it is as large as the file that is found there."""
 EXACT_COPY = Relation(1.0, False, False, False, False, 0.0)
@@ -49,7 +50,7 @@ def grouped(shapes: Sequence[Shape], start: Comparing, processes: int) -> list[d
 
     while True:  # each round joins some, and others become neighbours of what is left
         heads = [number for number in range(len(shapes)) if parent[number] == number]
-        pairs = [pair for pair in _neighbours(shapes, heads, SAME) if pair not in known]
+        pairs = [pair for pair in _neighbours(shapes, heads, SAME, NEIGHBOURS) if pair not in known]
         same = compare(pairs, False, "shapes compared")
         for low, high in same:
             one, other = sorted((_root(parent, low), _root(parent, high)))
@@ -57,7 +58,7 @@ def grouped(shapes: Sequence[Shape], start: Comparing, processes: int) -> list[d
         if not same:
             break
     heads = [number for number in range(len(shapes)) if parent[number] == number and not shapes[number].copies]
-    alike = compare(list(_neighbours(shapes, heads, ALIKE)), True, "surfaces compared")
+    alike = compare(list(_neighbours(shapes, heads, ALIKE, CLOSE_NEIGHBOURS)), True, "surfaces compared")
     for head, others in _stars(alike):
         for other in others:
             parent[other] = head
@@ -86,12 +87,12 @@ def _root(parent: list[int], number: int) -> int:
     return number
 
 
-def _neighbours(shapes: Sequence[Shape], heads: Sequence[int], reach: float) -> Iterator[Pair]:
+def _neighbours(shapes: Sequence[Shape], heads: Sequence[int], reach: float, most: int) -> Iterator[Pair]:
     """Pairs of `heads`, the lower place first, that may be the same shape."""
     if len(heads) < 2:
         return
     points = np.array([shapes[number].signature.invariants for number in heads])
-    count = min(NEIGHBOURS + 1, len(heads))
+    count = min(most + 1, len(heads))
     distances, places = cKDTree(points).query(points, count, p=np.inf, distance_upper_bound=reach)
     seen: set[Pair] = set()
     for row, column in zip(*np.nonzero(np.isfinite(distances)), strict=True):
