@@ -16,8 +16,8 @@ from shapeyard.geometry.shape_signature import Signature
 from shapeyard.processes import ordered_process_map
 
 NEIGHBOURS, CLOSE_NEIGHBOURS = 8, 4
-"""So many of the nearest shapes are compared with each one, by their moments and then by their surfaces, for which files
-are read again."""
+"""So many of the nearest shapes are compared with each one, by their moments and then by their surfaces, for which
+files are read again."""
 SAME_SIZE = 1e-3
 """A part that lies on a plate among others counts only if it is as large as the file that is found there."""
 EXACT_COPY = Relation(1.0, False, False, False, False, 0.0)
