@@ -22,6 +22,7 @@ GROUPS = {
     "classification": "Classification",
     "ablations": "Classification of printable objects: what else was tried",
     "overfitting": "Overfitting sanity checks",
+    "data": "Getting the data",
     "images": "Container images",
 }
 """The parts of docs/benchmarks.md in their order, each with its heading."""

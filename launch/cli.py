@@ -14,6 +14,7 @@ import click
 from components import stages as all_stages
 from components import what_it_does
 from launch.duplicates import duplicates
+from launch.harvest_commands import harvest
 from launch.stage_commands import StageGroup
 from shapeyard import __version__
 from shapeyard.errors import ParameterError, ShapeyardError, one_line
@@ -330,6 +331,7 @@ def store(data: Path, command: tuple[str, ...]) -> None:
 
 
 shapeyard.add_command(duplicates)
+shapeyard.add_command(harvest)
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -1,31 +1,27 @@
-"""Things as people print them: one mesh file, a ZIP of STL files, or a folder of them."""
+"""Things as people print them: one mesh file, a ZIP of STL (or OBJ) files, or a folder of them."""
 
 from __future__ import annotations
 
-import stat
-import zipfile
-import zlib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from shapeyard.errors import FormatError, MeshError, one_line
+from shapeyard.errors import FormatError, MeshError
+from shapeyard.formats.archives import is_of_macos, open_archive
 from shapeyard.formats.mesh import MAX_BYTES, MAX_TRIANGLES, MESH_SUFFIXES, parse_mesh, read_mesh
 from shapeyard.geometry.triangle_mesh import Mesh
-from shapeyard.local_paths import local_path
 
 THING_SUFFIXES = (*MESH_SUFFIXES, ".zip")
 MAX_PARTS = 1000
-MAX_RATIO = 200
-"""How much larger than its archive a member may be: STL packs to about a tenth, seldom to a fiftieth."""
-FREE_BYTES = 1_000_000
-"""Members below this are never taken for a bomb."""
+PART_SUFFIXES = (".stl", ".obj")
+"""Of the parts of a thing in a folder or ZIP, the first that is there: people offer both of the same parts."""
 
 
 def read_thing(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> list[Mesh]:
     """Read all parts of a thing, sorted by name; nothing of a ZIP is written anywhere.
 
     Args:
-        path: a mesh file, a ZIP (its STL members, whatever the case of their ending), or a folder of STL files.
+        path: a mesh file, or a ZIP or folder of STL files, whatever the case of their ending; of OBJ files if there
+            are no STL files.
         max_triangles: of all parts together.
         max_bytes: of all parts together, unpacked.
 
@@ -44,9 +40,19 @@ def read_thing(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: 
     return meshes
 
 
+def select_parts(names: Iterable[str]) -> list[str]:
+    """The names of those files of a thing that are its parts, sorted: its STL files or, without any, its OBJ files."""
+    meshes = [name for name in names if not is_of_macos(name)]
+    for suffix in PART_SUFFIXES:
+        if parts := sorted(name for name in meshes if name.lower().endswith(suffix)):
+            return parts
+    return []
+
+
 def _parts(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".stl" and file.is_file())
+        found = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        files = [found[name] for name in select_parts(found)]
         _require_parts(path, len(files), sum(file.stat().st_size for file in files), max_bytes)
         for file in files:
             yield read_mesh(file, max_triangles, max_bytes)
@@ -58,33 +64,17 @@ def _parts(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
 
 def _zipped(path: Path, max_triangles: int, max_bytes: int) -> Iterator[Mesh]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not _name(info.filename).endswith("/")]
-            for info in members:
-                _require_inside(path, info)
-            members = sorted((m for m in members if _is_stl(_name(m.filename))), key=lambda m: _name(m.filename))
-            _require_parts(path, len(members), sum(m.file_size for m in members), max_bytes)
-            packed = path.stat().st_size
-            for info in members:
-                if info.flag_bits & 1:
-                    raise MeshError(f"{path}: {info.filename}: expected a member that is not encrypted")
-                if info.file_size > max(FREE_BYTES, MAX_RATIO * min(info.compress_size, packed)):
-                    raise MeshError(
-                        f"{path}: {info.filename}: expected a member at most {MAX_RATIO} times its packed size, got "
-                        f"{info.file_size} bytes out of {info.compress_size}"
-                    )
-                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise MeshError(f"{path}: {info.filename}: expected a member that is stored or deflated")
-                with archive.open(info) as member:  # `archive.read` would unpack more than the size that is stated
-                    content = member.read(info.file_size)
-                yield parse_mesh(content, f"{path}/{info.filename}", max_triangles, max_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise MeshError(f"{path}: not readable as ZIP: {one_line(error)}") from error
-
-
-def _name(member: str) -> str:
-    """A member's name with `/` between its parts: old tools on Windows wrote `\\`, against the format."""
-    return member.replace("\\", "/")
+        with open_archive(path) as archive:
+            found = {member.name: member for member in archive.members}
+            members = [found[name] for name in select_parts(found)]
+            _require_parts(path, len(members), sum(member.size for member in members), max_bytes)
+            for member in members:
+                content = archive.read(member)
+                yield parse_mesh(content, f"{path}/{member.name}", max_triangles, max_bytes)
+    except MeshError:
+        raise
+    except FormatError as error:
+        raise MeshError(str(error)) from error
 
 
 def _require_parts(path: Path, parts: int, size: int, max_bytes: int) -> None:
@@ -92,20 +82,3 @@ def _require_parts(path: Path, parts: int, size: int, max_bytes: int) -> None:
         raise MeshError(f"{path}: expected 1 to {MAX_PARTS} STL files, found {parts or 'none'}")
     if size > max_bytes:
         raise MeshError(f"{path}: expected at most {max_bytes} bytes in all parts, got {size}")
-
-
-def _require_inside(path: Path, info: zipfile.ZipInfo) -> None:
-    """Nothing is unpacked, but an archive that would write elsewhere is none to read from."""
-    try:
-        for name in (info.orig_filename, info.filename):  # the second ends at a NUL, and may be from an extra field
-            local_path(path, _name(name))
-    except FormatError as error:
-        raise MeshError(f"{path}: expected members inside the archive, got {error}") from error
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise MeshError(f"{path}: expected members inside the archive, got {info.filename!r}, a symbolic link")
-
-
-def _is_stl(name: str) -> bool:
-    """Not what macOS adds to archives (`__MACOSX/._name.stl`)."""
-    parts = PurePosixPath(name).parts
-    return name.lower().endswith(".stl") and parts[0] != "__MACOSX" and not parts[-1].startswith("._")

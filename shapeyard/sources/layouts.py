@@ -6,9 +6,10 @@ r2n2       ShapeNetRendering/<synset or class>/<id>/rendering/ with its grid Sha
            without; either the folder that holds both, or ShapeNetRendering itself     +Y up     (3D-R2N2's data)
 classes    <class>/…/<name>.<stl|obj|off|ply|glb|gltf|binvox>     +Z up for STL, else +Y; a file in no folder is
                                                                   of class "unsorted"
-things     <class>/<thing>.<zip|stl|…>, <class>/<thing>/…/*.stl   +Z up for STL and ZIP, else +Y; all STL files of a
-                                                                  thing's folder are one object; a class may be
-                                                                  named by Thingiverse's id of it
+things     <class>/<thing>.<zip|stl|…>, <class>/<thing>/…/*.stl   +Z up for folders, STL and ZIP, else +Y; all STL files
+                                                                  of a thing's folder, or OBJ files if there are no
+                                                                  others, are one object; a class may be named by
+                                                                  Thingiverse's id of it
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Literal
 
 from shapeyard.errors import SourceError
 from shapeyard.formats.mesh import MESH_SUFFIXES
+from shapeyard.formats.things import select_parts
 from shapeyard.geometry.frames import UpAxis
 from shapeyard.sources.selection import Layout
 from shapeyard.sources.source import SourceFile
@@ -33,6 +35,8 @@ MODELNET = re.compile(r"([^/]+)/(train|test)/([^/]+)\.(?:off|binvox)", re.IGNORE
 R2N2 = re.compile(r"(?:ShapeNetRendering/)?([^/]+)/([^/]+)/rendering/([^/]+)")
 R2N2_METADATA = "rendering_metadata.txt"
 OBJECT_SUFFIXES = (*MESH_SUFFIXES, ".binvox")
+HARVEST = "harvest.json"
+"""What `shapeyard harvest` leaves at the root of a set."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class ListedObject:
 
 
 def detect_layout(files: Sequence[SourceFile]) -> Layout:
-    """The first of the layouts that any file fits; archives are things.
+    """The first of the layouts that any file fits; archives are things, and so is what was harvested.
 
     Raises:
         SourceError: if no file fits any.
@@ -67,7 +71,7 @@ def detect_layout(files: Sequence[SourceFile]) -> Layout:
         return "modelnet"
     if any((m := R2N2.fullmatch(key)) and m[3] == R2N2_METADATA for key in keys):
         return "r2n2"
-    if any(_is_archive(key) for key in keys):
+    if HARVEST in keys or any(_is_archive(key) for key in keys):
         return "things"
     if any(_is_mesh(key) for key in keys):
         return "classes"
@@ -168,14 +172,17 @@ def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
         path = PurePosixPath(file.key)
         class_name = _category(path.parts[0]) if len(path.parts) > 1 else "unsorted"
         if len(path.parts) > 2:
-            if path.suffix.lower() == ".stl":
-                folders.setdefault("/".join(path.parts[:2]), []).append(file)
+            folders.setdefault("/".join(path.parts[:2]), []).append(file)
         elif _is_mesh(file.key) or _is_archive(file.key):
             up_axis: UpAxis = "z" if path.suffix.lower() in (".stl", ".zip") else "y"
             listed.append(ListedObject(f"{class_name}/{path.stem}", class_name, file, (file,), up_axis))
-    for folder, parts in folders.items():
+    for folder, own in folders.items():
         name, thing = folder.split("/")
         class_name = _category(name)
+        chosen = set(select_parts(file.key for file in own))
+        parts = [file for file in own if file.key in chosen]
+        if not parts:
+            continue
         listed.append(
             ListedObject(f"{class_name}/{thing}", class_name, parts[0], tuple(parts), "z", parts=tuple(parts))
         )

@@ -1,0 +1,1 @@
+"""Getting meshes from services that hand them out one by one: politely, resumably, with their licences."""
