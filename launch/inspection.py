@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from shapeyard.contracts.dataset import SPLITS, read_info, read_samples
+from shapeyard.contracts.licenses import count_licenses
 
 SKIPPED_SHOWN = 20
 
@@ -37,6 +38,9 @@ def print_dataset(path: Path, console: Console) -> None:
     table.add_section()
     table.add_row("all", *map(str, totals), str(sum(totals)))
     console.print(table)
+    licenses = ", ".join(f"{name} ({count})" for name, count in count_licenses(samples).items())
+    people = len({sample.creator for sample in samples if sample.creator})
+    console.print(f"licences: {escape(licenses)}" + (f"; creators to name: {people}" if people else ""))
     for name, value in info["attributes"].items():
         console.print(f"  [dim]{name}[/] {escape(str(value))}", highlight=False)
     if info["skipped"]:

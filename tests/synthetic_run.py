@@ -60,7 +60,8 @@ def write_run(
     random = np.random.default_rng(7)
     for k, name in enumerate(classes):
         for n, split in enumerate(splits):
-            sample = Sample(f"{name}/{n:04}", name, split, f"test://{n}", license="CC0", canonical_from_file=identity())
+            terms = {"license": "CC-BY-3.0", "creator": f"Maker {k}"} if n else {"license": "CC0-1.0"}
+            sample = Sample(f"{name}/{n:04}", name, split, f"test://{n}", canonical_from_file=identity(), **terms)
             samples.append((sample, furniture[k % 3](random), random.uniform(0.25, 0.9, 3)))
     _write_meshes(run, samples)
     _write_renders(run, samples, views, image_size)
@@ -241,4 +242,4 @@ def _write_model(path: Path, name: str, steps: int, number: int) -> None:
     }[name]  # fmt: skip
     unit = "epoch" if name == "classifier" else "step"
     history = [{unit: float(k + 1), **{c: v[k] for c, v in columns.items()}} for k in range(steps)]
-    finish_model(folder, history, {"seconds": 100.0 * (number + 1), "parameters": 10_000_000 * (number + 1)})
+    finish_model(folder, history, {"seconds": 100.0 * (number + 1), "parameters": 10_000_000 * (number + 1)}, [])

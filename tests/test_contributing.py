@@ -150,7 +150,7 @@ from shapeyard.inference.models import title_of
 from shapeyard.networks.completer import Completer
 model = start_model({str(tmp_path / "model")!r}, {{"network": "completer", "width": 2}})
 save_file(Completer(width=2).state_dict(), model / "model.safetensors")
-finish_model(model, [], {{}})
+finish_model(model, [], {{}}, [])
 assert title_of("completer") == "Completer"
 """
     subprocess.run([sys.executable, "-c", script], cwd=code, check=True, timeout=120)

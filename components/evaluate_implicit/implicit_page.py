@@ -18,7 +18,7 @@ from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.inference.observations import INPUTS, KNOWN
 from shapeyard.inference.surfaces import read_surface
 from shapeyard.pages.charts import code_map, surface_with_error, training_charts
-from shapeyard.pages.facts import TrainedModel
+from shapeyard.pages.facts import TrainedModel, data_terms
 from shapeyard.pages.page import bars
 from shapeyard.pages.pictures import thumbnail_uri
 
@@ -52,6 +52,7 @@ def page_context(
         "curve_count": len(curves),
         "turned": to_turn,
         "facts": model.facts,
+        "terms": data_terms(truth),
         "examples": [_example(meshes, made, table, sample) for sample in shown],
         "strips": [_strip(between, sample.id) for sample in between.samples],
     }

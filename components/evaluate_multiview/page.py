@@ -14,7 +14,7 @@ from shapeyard.evaluation.table import EvaluationTable
 from shapeyard.geometry.preview import BACKGROUND, render_occupancy
 from shapeyard.metrics.occupancy import occupied_at
 from shapeyard.pages.charts import lines_by_views, training_charts
-from shapeyard.pages.facts import TrainedModel
+from shapeyard.pages.facts import TrainedModel, data_terms
 from shapeyard.pages.page import bars
 from shapeyard.pages.pictures import thumbnail_uri
 
@@ -39,6 +39,7 @@ def page_context(
         },
         "curve_count": len(curves),
         "facts": model.facts,
+        "terms": data_terms(data.renders),
         "examples": _examples(metrics, data, table),
     }
 

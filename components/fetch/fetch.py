@@ -20,10 +20,11 @@ from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
 from shapeyard.local_paths import local_path
 from shapeyard.ordered_map import bounded_ordered_map
+from shapeyard.sources.provenance import Provenance
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
 from shapeyard.sources.source import Source, SourceFile
-from shapeyard.sources.splits import SelectedObject, fingerprint, objects_of_shard, select_objects
+from shapeyard.sources.splits import SelectedObject, fingerprint, objects_of_shard, select_objects, with_terms
 
 DOWNLOADS = 8
 """Side by side; a bucket answers in milliseconds and most of them is waiting."""
@@ -46,7 +47,9 @@ def fetch(shard: Mapping[str, str], meshes: str | Path, settings: FetchSettings)
     selection = Selection.of_item(shard)
     source = open_source(selection.source)
     files = {file.key: file for file in source.list_files()}
-    objects = objects_of_shard(select_objects(selection, list(files.values())), int(shard["shard"]), selection.shards)
+    provenance = Provenance(source, list(files.values()), selection)
+    selected = select_objects(selection, list(files.values()), provenance)
+    objects = with_terms(objects_of_shard(selected, int(shard["shard"]), selection.shards), provenance)
     if fingerprint(objects) != shard["fingerprint"]:
         raise SourceError(f"{selection.source}: changed since it was planned; run again")
     parameters = {"shard": dict(shard), **settings.hyperparameters()}
@@ -68,7 +71,7 @@ def fetch(shard: Mapping[str, str], meshes: str | Path, settings: FetchSettings)
             try:
                 if isinstance(main, Exception):
                     raise main
-                writer.add_files(_inspect(item, folder / main, selection, source, limits), folder, main)
+                writer.add_files(_inspect(item, folder / main, selection, limits), folder, main)
             except FormatError as error:
                 writer.skip(item.listed.id, str(error).replace(f"{folder}/", ""))
             _remove(folder)
@@ -108,7 +111,7 @@ def _download(
     return "." if parts else main.key.removeprefix(root)
 
 
-def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Source, limits: _Limits) -> Sample:
+def _inspect(item: SelectedObject, path: Path, selection: Selection, limits: _Limits) -> Sample:
     """Read the mesh once, so that every later stage can trust it, and make its row."""
     canonical: tuple[tuple[float, ...], ...] = ()
     # A grid's frame is in its header, and the images' is that of their cameras: later stages read them.
@@ -117,8 +120,11 @@ def _inspect(item: SelectedObject, path: Path, selection: Selection, source: Sou
         corners = np.concatenate([mesh.vertices for mesh in meshes]).T.copy()
         matrix = canonical_from_bounds(corners.min(axis=1), corners.max(axis=1), item.up_axis)
         canonical = tuple(tuple(float(value) for value in row) for row in matrix)
-    uri = f"{selection.source.rstrip('/')}/{item.listed.main.key}"
-    return Sample(item.listed.id, item.listed.class_name, item.split, uri, source.license, _sha256(path), "", canonical)
+    root = selection.source if selection.source.endswith("://") else f"{selection.source.rstrip('/')}/"
+    return Sample(
+        item.listed.id, item.listed.class_name, item.split, f"{root}{item.listed.main.key}", *item.terms, _sha256(path),
+        canonical_from_file=canonical,
+    )  # fmt: skip
 
 
 def _sha256(path: Path) -> str:

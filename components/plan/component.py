@@ -13,11 +13,13 @@ def plan(
     max_per_class: int = 0,
     up_axis: str = "auto",
     shards: int = 4,
+    licenses: str = "",
+    license: str = "",
 ) -> List[dict]:  # type: ignore[type-arg]  # noqa: UP006
     """List a source, give every object its id and its split, and cut the list into shards.
 
     Args:
-        source: s3://bucket/prefix, a folder, an .npz of voxel grids, or
+        source: s3://bucket/prefix, a folder, an .npz of voxel grids, furniture:// or an .sh3f, or
             procedural://?objects=480&seed=0&classes=chair,lamp.
         layout: auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32), classes (one folder a class) or
             things (the same, of STL folders and ZIPs).
@@ -25,6 +27,9 @@ def plan(
         max_per_class: Objects of a class at the most; 0 for all.
         up_axis: The axis that points up in the files: auto, y or z.
         shards: Shards to cut the list into, 1 to 64; empty ones are left out.
+        licenses: The licences to take, with commas between (SPDX identifiers, or families such as cc0,cc-by; unknown
+            only where it is named); empty for all.
+        license: The licence of objects of which the source says nothing, as an SPDX identifier; empty for unknown.
     """
     from components.plan.plan import plan as work
     from shapeyard.contracts.progress import stage
@@ -38,5 +43,7 @@ def plan(
             max_per_class=max_per_class,
             up_axis=up_axis,
             shards=shards,
+            licenses=licenses,
+            license=license,
         )
         return work(settings)

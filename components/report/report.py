@@ -15,7 +15,7 @@ from components.report.shape_examples import shape_examples
 from shapeyard.contracts.progress import report as say
 from shapeyard.evaluation.results import METHOD_TITLES, ResultRow, result_rows
 from shapeyard.pages.charts import class_bars, training_charts
-from shapeyard.pages.facts import class_counts
+from shapeyard.pages.facts import class_counts, data_terms
 from shapeyard.pages.page import bars, write_page
 from shapeyard.pages.pictures import sheet_uri
 
@@ -99,6 +99,7 @@ def _context(run: ReconstructionRun) -> dict[str, Any]:
             for name, model in run.models.items()
         ],
         "counts": class_counts(run.renders),
+        "terms": data_terms(run.renders),
         "stages": run.stages,
         "skipped": run.skipped,
         "sheets": sheets,

@@ -19,7 +19,7 @@ from shapeyard.evaluation.output import write_evaluation
 from shapeyard.evaluation.table import EvaluationTable
 from shapeyard.geometry.preview import render_occupancy
 from shapeyard.pages.charts import reliability_chart, training_charts
-from shapeyard.pages.facts import TrainedModel, class_counts
+from shapeyard.pages.facts import TrainedModel, class_counts, data_terms
 from shapeyard.pages.page import write_page
 from shapeyard.pages.pictures import data_uri
 
@@ -95,6 +95,7 @@ def _context(data: Dataset, measured: ClassifierFigures, trained: TrainedModel) 
         "mistakes": [_shown(data, answer) for answer in wrong[:MAX_MISTAKES]],
         "wrong": len(wrong),
         "counts": class_counts(data),
+        "terms": data_terms(data),
         "copies": measured.copies[:MAX_LISTED],
         "copy_count": len(measured.copies),
         "skipped": data.skipped[:MAX_LISTED],

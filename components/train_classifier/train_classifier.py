@@ -141,7 +141,8 @@ def train_classifier(
         "parameters": sum(member.count_params() for member in trained.members),
         **figures_of(trained.trainings),
     }
-    finish_model(written, progress[0].history, metrics)
+    used = {sample.id: sample for sample in (*train.samples, *trained.validated.samples)}
+    finish_model(written, progress[0].history, metrics, used.values())
     if all(training.began_finished for training in trained.trainings):
         for training in trained.trainings:
             training.delete_checkpoint()

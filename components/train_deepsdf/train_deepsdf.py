@@ -140,7 +140,7 @@ def train_deepsdf(sdf: Sequence[str | Path], model: str | Path, settings: TrainD
         "code_length": settings.code_length,
         **training.figures(),
     }
-    finish_model(folder, history, metrics)
+    finish_model(folder, history, metrics, [*scenes.samples, *val.samples])
     training.delete_checkpoint()
     data.close()
     return Measured(metrics)

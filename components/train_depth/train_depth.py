@@ -116,6 +116,6 @@ def train_depth(
         "parameters": sum(p.numel() for p in network.parameters()),
         **training.figures(),
     }
-    finish_model(folder, training.progress.history, metrics)
+    finish_model(folder, training.progress.history, metrics, dataset.of_split("train") + dataset.of_split("val"))
     training.delete_checkpoint()
     return Measured(metrics)

@@ -112,6 +112,6 @@ def train_multiview(
         "parameters": sum(p.numel() for p in network.parameters()),
         **training.figures(),
     }
-    finish_model(folder, training.progress.history, metrics)
+    finish_model(folder, training.progress.history, metrics, images.of_split("train") + images.of_split("val"))
     training.delete_checkpoint()
     return Measured(metrics)

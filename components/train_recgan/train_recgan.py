@@ -21,7 +21,7 @@ from components.train_recgan.reconstructions import (
     shown_views,
     write_reconstructions,
 )
-from shapeyard.contracts.dataset import Dataset, Skipped
+from shapeyard.contracts.dataset import Dataset, Sample, Skipped
 from shapeyard.contracts.measures import Measured
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.contracts.progress import report
@@ -53,6 +53,8 @@ class Data(NamedTuple):
     """for messages"""
     fingerprint: str
     """a hash of all that the training reads"""
+    used: Sequence[Sample]
+    """what is trained and validated on, as far as anything is known of it"""
 
 
 @on_every_gpu
@@ -174,7 +176,7 @@ def train_recgan(
         "discriminator_parameters": sum(p.numel() for p in discriminator.parameters()) if settings.adversarial else 0,
         **training.figures(),
     }
-    finish_model(folder, training.progress.history, metrics)
+    finish_model(folder, training.progress.history, metrics, data.used)
     training.delete_checkpoint()
     return Measured(metrics)
 
@@ -191,7 +193,8 @@ def _views(
     count = sum(sample.split != "train" for sample in renders.samples)
     fingerprint = " ".join(dataset.fingerprint for dataset in (renders, depths, voxels))
     kept = Pairs(train, settings.cache_megabytes), Pairs(val, settings.cache_megabytes)
-    return Data(*kept, None, shown, count, renders.skipped, FRAMING, str(renders.paths[0]), fingerprint)
+    used = renders.of_split("train") + renders.of_split("val")
+    return Data(*kept, None, shown, count, renders.skipped, FRAMING, str(renders.paths[0]), fingerprint, used)
 
 
 def _published(settings: TrainRecganSettings) -> Data:
@@ -202,7 +205,7 @@ def _published(settings: TrainRecganSettings) -> Data:
     count = sum(len(source.objects) for source in held_out)
     return Data(
         kept["train"], kept["val"], kept["test"], shown_pairs(held_out), count, (), recgan_pairs.FRAMING,
-        settings.pairs, fingerprint_of_pairs(splits),
+        settings.pairs, fingerprint_of_pairs(splits), (),
     )  # fmt: skip
 
 

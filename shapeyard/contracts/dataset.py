@@ -1,7 +1,7 @@
 """The dataset contract: a directory that one stage writes and others read.
 
-    dataset.json      kind, contract version, counts, what made it, the other files with their sizes and hashes, skipped
-                      samples with their reasons; written last and atomically: where it stands, the dataset is whole
+    dataset.json      kind, contract version, counts, whom to name, what made it, the other files with sizes and hashes,
+                      skipped samples with their reasons; written last and atomically: where it is, the dataset is whole
     samples.jsonl     one row a sample (see `Sample`)
     shard-000.h5      arrays, one group per sample id     (kinds other than meshes)
     shard-000.zip     files, one folder per sample id     (kind meshes)
@@ -53,7 +53,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, get_args
 
 import h5py
@@ -64,6 +63,7 @@ from PIL import Image
 from shapeyard import __version__
 from shapeyard.contracts.arrays import check_arrays
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.licenses import UNKNOWN, attributions, check_license, count_licenses
 from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.errors import DatasetError, TooManySkippedError
 from shapeyard.local_paths import local_path
@@ -89,7 +89,10 @@ class Sample:
     split: Split
     source: str
     """URI of the object in its source"""
-    license: str = ""
+    license: str = UNKNOWN
+    """one of `contracts.licenses`"""
+    creator: str = ""
+    """whom to name for it"""
     sha256: str = ""
     """of the source's main file"""
     shard: str = ""
@@ -132,8 +135,7 @@ class DatasetWriter:
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         """`skipped`: what earlier stages already left out, carried on but not counted; `attributes`: JSON values."""
-        self.path = Path(path)
-        self.kind = kind
+        self.path, self.kind = Path(path), kind
         self.made_by = {"stage": stage, "version": __version__, "parameters": dict(parameters)}
         self.max_skipped = max_skipped
         self.attributes = dict(attributes or {})
@@ -194,11 +196,9 @@ class DatasetWriter:
         """Give the dataset its contact sheet: (H,W,3) or (H,W,4) uint8, or a Pillow image."""
         self._preview = image if isinstance(image, Image.Image) else Image.fromarray(image)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._store.close()
-        if error is None:
+        if kind is None:
             self._finish()
 
     def _require_space(self, size: int) -> None:
@@ -209,6 +209,7 @@ class DatasetWriter:
     def _claim(self, sample: Sample) -> None:
         if sample.id in self._samples:
             raise DatasetError(f"{self.path}: sample {sample.id} was written twice")
+        check_license(sample.id, sample.license)
 
     def _finish(self) -> None:
         total = len(self._samples) + len(self._skipped)
@@ -231,7 +232,9 @@ class DatasetWriter:
                 "samples": len(samples),
                 "classes": dict(sorted(Counter(s.class_name for s in samples).items())),
                 "splits": {split: sum(s.split == split for s in samples) for split in SPLITS},
+                "licenses": count_licenses(samples),
             },
+            "attributions": [one._asdict() for one in attributions(samples)],
             "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK},
             "attributes": self.attributes,
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
@@ -376,8 +379,7 @@ def read_samples(path: Path) -> list[Sample]:
     file = path / "samples.jsonl"
     try:
         lines = file.read_text(encoding="utf-8").split("\n")  # `splitlines` also breaks where a name has U+2028
-        rows = [json.loads(line) for line in lines if line]
-        return [_sample(row) for row in rows]
+        return [_sample(json.loads(line)) for line in lines if line]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file}: not readable as samples: {error!r}") from error
 
@@ -389,12 +391,10 @@ def read_occupancy(voxels: Dataset, sample_id: str) -> NDArray[np.bool_]:
 
 def _row(sample: Sample) -> dict[str, Any]:
     row = asdict(sample)
-    row["class"] = row.pop("class_name")
-    return row
+    return {"id": row.pop("id"), "class": row.pop("class_name"), **row}
 
 
 def _sample(row: dict[str, Any]) -> Sample:
-    row = dict(row)
-    row["class_name"] = row.pop("class")
+    row["class_name"], row["license"] = row.pop("class"), row["license"] or UNKNOWN
     row["canonical_from_file"] = tuple(tuple(float(x) for x in line) for line in row["canonical_from_file"])
     return Sample(**row)

@@ -4,8 +4,9 @@ model.safetensors or model.keras     the weights
 config.json                          network parameters, preprocessing constants; rebuilds the network
 history.csv                          one row an epoch (or every few steps): step, losses, metrics
 logs/                                how the figures went, for TensorBoard; may be missing
-metrics.json                         the last figures on the validation split, throughput, seconds, the other files
-                                     with their hashes; written last
+README.md                            the model card: figures, licences of the data, whom to name
+metrics.json                         the last figures on the validation split, throughput, seconds, licences of the
+                                     data, whom to name, the other files with their hashes; written last
                                      and atomically: where it stands, the model is whole
 """
 
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.licenses import Licensed, attributions, count_licenses
+from shapeyard.contracts.model_card import model_card
 from shapeyard.errors import DatasetError
 
 
@@ -33,15 +36,33 @@ def start_model(path: str | Path, config: Mapping[str, Any]) -> Path:
     return path
 
 
-def finish_model(path: Path, history: Sequence[Mapping[str, float]], metrics: Mapping[str, Any]) -> None:
-    """Write history.csv and, last, metrics.json; the weights must be there already."""
+def finish_model(
+    path: Path,
+    history: Sequence[Mapping[str, float]],
+    metrics: Mapping[str, Any],
+    trained_on: Iterable[Licensed],
+) -> None:
+    """Write history.csv, the model card and, last, metrics.json; the weights must be there already.
+
+    Args:
+        path: the directory.
+        history: one row an epoch, or every few steps.
+        metrics: the last figures.
+        trained_on: the samples that weights, or what was chosen by validating them, depend on: their licences are the
+            model's to keep.
+    """
+    samples = list(trained_on)
+    licenses, people = count_licenses(samples), attributions(samples)
     columns = list(dict.fromkeys(name for row in history for name in row))
     with (path / "history.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(history)
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    (path / "README.md").write_text(model_card(config, metrics, licenses, people), encoding="utf-8")
     files = {file.name: describe_file(file) for file in sorted(path.iterdir()) if file.is_file() and file.name != MARK}
-    write_json(path / "metrics.json", {**metrics, "files": files})
+    told = {"licenses": licenses, "attributions": [one._asdict() for one in people], "files": files}
+    write_json(path / "metrics.json", {**metrics, **told})
 
 
 def check_model(path: str | Path) -> None:

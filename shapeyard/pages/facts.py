@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shapeyard.contracts.dataset import SPLITS, Dataset
+from shapeyard.contracts.licenses import attributions, count_licenses
 from shapeyard.contracts.model import read_config, read_history, read_metrics
 from shapeyard.errors import DatasetError
 
@@ -41,3 +42,8 @@ def class_counts(dataset: Dataset) -> list[dict[str, Any]]:
     """For each class its name as `class` and how many samples of it are in each split."""
     counts = Counter((sample.class_name, sample.split) for sample in dataset.samples)
     return [{"class": name, **{split: counts[name, split] for split in SPLITS}} for name in dataset.classes]
+
+
+def data_terms(dataset: Dataset) -> dict[str, Any]:
+    """Under which licences the samples of a dataset are, how many under each, and whom to name for them."""
+    return {"licenses": count_licenses(dataset.samples), "attributions": attributions(dataset.samples)}

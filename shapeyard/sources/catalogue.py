@@ -16,14 +16,14 @@ from shapeyard.errors import SourceError
 from shapeyard.sources.procedural import CLASSES, make_object, write_obj
 from shapeyard.sources.source import SourceFile
 
+LICENSE_FILE = "LICENSE"
+LICENSE = "SPDX-License-Identifier: CC0-1.0\n"
 _make_object = lru_cache(maxsize=32)(make_object)
 """An object's two files are asked for one after the other."""
 
 
 class CatalogueSource:
     """Meshes that are made when they are asked for."""
-
-    license = "CC0-1.0"
 
     def __init__(self, uri: str) -> None:
         """Raises `SourceError` for an unknown option, class, or a number that is none."""
@@ -44,20 +44,24 @@ class CatalogueSource:
                 raise SourceError(f"source {uri}: expected classes out of {', '.join(CLASSES)}, got {name}")
 
     def list_files(self) -> list[SourceFile]:
-        """One OBJ and one MTL file an object."""
+        """One OBJ and one MTL file an object, and the licence of all of them."""
         tag = f"procedural-{__version__}-{self.seed}"
         files = []
         for number in range(self.objects):
             index, position = divmod(number, len(self.classes))
             stem = f"{self.classes[position]}/{self.classes[position]}-{index:06d}"
             files += [SourceFile(stem + suffix, 0, f"{tag}-{index}") for suffix in (".mtl", ".obj")]
+        files.append(SourceFile(LICENSE_FILE, len(LICENSE), tag))
         return sorted(files, key=lambda file: file.key)
 
     def download(self, file: SourceFile, target: Path) -> None:
         """Make the object and keep the file that was asked for."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.key == LICENSE_FILE:
+            target.write_text(LICENSE, encoding="utf-8")
+            return
         class_name, _, name = file.key.partition("/")
         index = int(Path(name).stem.rpartition("-")[2])
         with tempfile.TemporaryDirectory() as folder:
             write_obj(_make_object(class_name, index, self.seed), Path(folder))
-            target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(Path(folder) / name, target)

@@ -15,8 +15,6 @@ from shapeyard.sources.source import SourceFile
 class FolderSource:
     """All regular files below a folder; hidden ones are left out, and links are followed inside the folder alone."""
 
-    license = ""
-
     def __init__(self, root: Path) -> None:
         """Raises `SourceError` if `root` is not a folder."""
         if not root.is_dir():

@@ -33,8 +33,6 @@ PARTS = ("train", "test")
 class NpzSource:
     """The grids of an .npz file, one .binvox file each: `<class>/<train|test>/<part>-<number>.binvox`."""
 
-    license = ""
-
     def __init__(self, uri: str) -> None:
         """Raises `SourceError` if there is no such file, its arrays do not fit together, or a class has no name."""
         path, _, query = uri.partition("?")

@@ -39,8 +39,6 @@ class S3Source:
     `AWS_SECRET_ACCESS_KEY`, profiles, instance roles.
     """
 
-    license = ""
-
     def __init__(self, uri: str) -> None:
         """`uri`: s3://bucket or s3://bucket/prefix; raises `SourceError` for any other form."""
         match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
+from shapeyard.contracts.licenses import UNKNOWN, is_family, recognize_license
 from shapeyard.contracts.stage import NonNegativeInt, OneOf, Range, Settings
-from shapeyard.errors import ParameterError
+from shapeyard.errors import ParameterError, require
 
 Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -20,7 +21,7 @@ class Selection(Settings):
     """Which objects of a source are taken: the settings of `plan`, which travel to `fetch` in the shard item."""
 
     source: str
-    """s3://bucket/prefix, a folder, an .npz of voxel grids, or
+    """s3://bucket/prefix, a folder, an .npz of voxel grids, furniture:// or an .sh3f, or
     procedural://?objects=480&seed=0&classes=chair,lamp."""
     layout: Annotated[str, OneOf(("auto", *LAYOUTS))] = "auto"
     """auto, shapenet, modelnet, r2n2 (ShapeNetRendering and ShapeNetVox32), classes (one folder a class) or things (the
@@ -33,6 +34,23 @@ class Selection(Settings):
     """The axis that points up in the files: auto, y or z."""
     shards: Annotated[int, Range(ge=1, le=MAX_SHARDS)] = 4
     """Shards to cut the list into, 1 to 64; empty ones are left out."""
+    licenses: str = ""
+    """The licences to take, with commas between (SPDX identifiers, or families such as cc0,cc-by; unknown only where it
+    is named); empty for all."""
+    license: str = ""
+    """The licence of objects of which the source says nothing, as an SPDX identifier; empty for unknown."""
+
+    def check(self) -> None:
+        """Raise `ParameterError` for a licence that is none."""
+        for word in self.license_words:
+            require(is_family(word), f"licenses: expected SPDX identifiers, families (cc-by) or unknown, got {word}")
+        known = not self.license or recognize_license(self.license) != UNKNOWN
+        require(known, f"license: expected an SPDX identifier or LicenseRef-NAME, got {self.license}")
+
+    @property
+    def license_words(self) -> list[str]:
+        """The parts of `licenses`."""
+        return [word.strip() for word in self.licenses.split(",") if word.strip()]
 
     def item(self, shard: int, objects: int, fingerprint: str) -> dict[str, str]:
         """The item of a shard of so many objects: strings only, since integers in loop items come back as floats."""
@@ -43,6 +61,8 @@ class Selection(Settings):
             "max_per_class": str(self.max_per_class),
             "up_axis": self.up_axis,
             "shards": str(self.shards),
+            "licenses": self.licenses,
+            "license": self.license,
             "shard": str(shard),
             "objects": str(objects),
             "fingerprint": fingerprint,
@@ -54,7 +74,7 @@ class Selection(Settings):
         try:
             return cls(
                 item["source"], item["layout"], item["classes"], int(item["max_per_class"]), item["up_axis"],
-                int(item["shards"]),
+                int(item["shards"]), item["licenses"], item["license"],
             )  # fmt: skip
         except (KeyError, ValueError, TypeError) as error:
             raise ParameterError(f"shard: expected an item of plan, got {dict(item)!r}: {error!r}") from error

@@ -21,11 +21,10 @@ class SourceFile:
 
 
 class Source(Protocol):
-    """Lists files and brings them; may be used from several threads."""
+    """Lists files and brings them; may be used from several threads.
 
-    @property
-    def license(self) -> str:
-        """The licence of what is in there, where it is known; else empty."""
+    What it knows of licences and creators it lists as a file: see `shapeyard.sources.provenance`.
+    """
 
     def list_files(self) -> Sequence[SourceFile]:
         """All files, sorted by key; raises `SourceError`."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shapeyard.contracts.dataset import Split
+from shapeyard.contracts.licenses import count_licenses, takes
 from shapeyard.errors import SourceError
 from shapeyard.geometry.frames import UpAxis
 from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects
+from shapeyard.sources.provenance import NO_TERMS, Provenance, Terms
 from shapeyard.sources.selection import LAYOUTS, Selection
 from shapeyard.sources.source import SourceFile
 
@@ -29,10 +31,18 @@ class SelectedObject:
     listed: ListedObject
     split: Split
     up_axis: UpAxis
+    terms: Terms = NO_TERMS
 
 
-def select_objects(selection: Selection, files: Sequence[SourceFile]) -> list[SelectedObject]:
-    """The objects of a listing that a selection takes, with their splits, sorted by id.
+def select_objects(
+    selection: Selection, files: Sequence[SourceFile], provenance: Provenance | None = None
+) -> list[SelectedObject]:
+    """The objects of a listing that a selection takes, with their splits and without their terms, sorted by id.
+
+    Args:
+        selection: what to take.
+        files: the listing.
+        provenance: what the source says of licences; needed where the selection asks for some.
 
     Raises:
         SourceError: if none is left, or a class that was asked for is not there.
@@ -48,6 +58,8 @@ def select_objects(selection: Selection, files: Sequence[SourceFile]) -> list[Se
     missing = [name for name in wanted if name not in by_class]
     if missing:
         raise SourceError(f"{selection.source}: no objects of class {', '.join(missing)}; there are {sorted(by_class)}")
+    if selection.license_words:
+        by_class = _licensed(selection, {name: by_class[name] for name in wanted}, provenance)
     selected = []
     for name in wanted:
         objects = sorted(by_class[name], key=lambda item: _hash("choice", item.id))
@@ -61,6 +73,30 @@ def select_objects(selection: Selection, files: Sequence[SourceFile]) -> list[Se
     if not selected:
         raise SourceError(f"{selection.source}: no objects of layout {layout} in {len(files)} files")
     return sorted(selected, key=lambda item: item.listed.id)
+
+
+def with_terms(objects: Sequence[SelectedObject], provenance: Provenance) -> list[SelectedObject]:
+    """The same objects, and for each its licence and creator; raises `SourceError` if what tells of them is broken."""
+    terms = provenance.of_objects([item.listed for item in objects])
+    return [
+        item if terms[item.listed.id] == item.terms else replace(item, terms=terms[item.listed.id]) for item in objects
+    ]
+
+
+def _licensed(
+    selection: Selection, by_class: dict[str, list[ListedObject]], provenance: Provenance | None
+) -> dict[str, list[ListedObject]]:
+    """The objects under the licences that the selection names."""
+    if provenance is None:
+        raise SourceError(f"{selection.source}: expected what the source says of licences")
+    terms = provenance.of_objects([item for objects in by_class.values() for item in objects])
+    taken = {
+        name for name, found in terms.items() if any(takes(word, found.license) for word in selection.license_words)
+    }
+    if not taken:
+        there = ", ".join(f"{name} ({count})" for name, count in count_licenses(terms.values()).items())
+        raise SourceError(f"{selection.source}: no objects under {selection.licenses}; there are {there}")
+    return {name: [item for item in objects if item.id in taken] for name, objects in by_class.items()}
 
 
 def split_class(objects: Sequence[ListedObject]) -> dict[str, Split]:
@@ -95,10 +131,10 @@ def objects_of_shard(objects: Sequence[SelectedObject], shard: int, shards: int)
 
 
 def fingerprint(objects: Sequence[SelectedObject]) -> str:
-    """A hash over what a shard will bring: ids, splits, axes, and the tags of all files that belong to its objects."""
+    """A hash over what a shard will bring: ids, splits, axes, terms, and the tags of all files of its objects."""
     digest = hashlib.sha256()
     for item in objects:
-        digest.update(_encoded(f"{item.listed.id}\0{item.split}\0{item.up_axis}\0"))
+        digest.update(_encoded("\0".join((item.listed.id, item.split, item.up_axis, *item.terms, ""))))
         for file in item.listed.own_files:
             digest.update(_encoded(f"{file.key}\0{file.size}\0{file.etag}\0"))
     return digest.hexdigest()[:32]

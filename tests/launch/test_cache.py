@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
         writer.add(sample, {"occupancy": np.zeros(8, np.uint8)}, {"resolution": 4})
     model = start_model(root / "data" / "run" / "train" / "model", {})
     (model / "model.safetensors").write_bytes(b"weights")
-    finish_model(model, [{"step": 1}], {"rmse": 0.1})
+    finish_model(model, [{"step": 1}], {"rmse": 0.1}, [])
     (root / "data" / "run" / "train" / "metrics").write_text("{}")
     (root / "data" / "run" / "half" / "renders").mkdir(parents=True)
     (root / "data" / "run" / "half" / "renders" / "shard-000.h5").write_bytes(b"half")

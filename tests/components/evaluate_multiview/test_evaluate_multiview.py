@@ -74,7 +74,7 @@ def surface(grid: NDArray[np.bool_], side: float = 1) -> trimesh.Trimesh:
 
 def write_model(folder: Path) -> Path:
     model = start_model(folder, {"network": "r2n2", "width": 12})
-    finish_model(model, [{"step": 4, "train_loss": 0.5}], {"seconds": 3.5, "val_iou": 0.4})
+    finish_model(model, [{"step": 4, "train_loss": 0.5}], {"seconds": 3.5, "val_iou": 0.4}, [])
     return model
 
 

@@ -101,6 +101,9 @@ def test_what_was_run_is_told(page: Path) -> None:
         "expected faces, got none",
         "2 objects were skipped",
         "bottleneck",
+        "Licences of the data",
+        "Made by 3",
+        "Maker 2: 4 (CC-BY-3.0)",
         __version__,
     ):
         assert told in text, told

@@ -43,7 +43,7 @@ def write_run(folder: Path, classes: list[str] = CLASSES) -> tuple[Path, Path, P
             answers.add(sample, {"probabilities": np.array([row], np.float32)}, {"ood_score": unlike})
         grids.skip("toys__box/9", "<b>broken</b>")
     model = start_model(folder / "model", {"network": "solid", "classes": classes, "resolution": 16})
-    finish_model(model, [{"epoch": 1, "train_accuracy": 0.5, "val_accuracy": 0.4}], {"seconds": 3.5})
+    finish_model(model, [{"epoch": 1, "train_accuracy": 0.5, "val_accuracy": 0.4}], {"seconds": 3.5}, [])
     return voxels, predictions, model
 
 

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from shapeyard.contracts import dataset
 from shapeyard.contracts.arrays import DTYPES
-from shapeyard.contracts.dataset import Dataset, DatasetWriter, Kind, Sample, Skipped, read_info, read_occupancy
+from shapeyard.contracts.dataset import (
+    Dataset,
+    DatasetWriter,
+    Kind,
+    Sample,
+    Skipped,
+    read_info,
+    read_occupancy,
+    read_samples,
+)
 from shapeyard.contracts.packed_occupancy import pack_occupancy, unpack_occupancy
 from shapeyard.errors import DatasetError, FormatError, TooManySkippedError
 
@@ -17,7 +26,7 @@ EYE = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
 
 
 def sample(name: str = "cup/a", split: str = "train") -> Sample:
-    return Sample(name, name.split("/")[0], split, f"s3://b/{name}", "CC0", "00", "", EYE)  # type: ignore[arg-type]
+    return Sample(name, name.split("/")[0], split, f"s3://b/{name}", "CC0-1.0", "Somebody", "00", "", EYE)  # type: ignore[arg-type]
 
 
 def write(path: Path, *names: str) -> Path:
@@ -40,7 +49,23 @@ def test_round_trip(tmp_path: Path) -> None:
     info = read_info(tmp_path / "a", content=True)
     assert info["counts"] == {
         "samples": 2, "classes": {"bed": 1, "cup": 1}, "splits": {"train": 2, "val": 0, "test": 0},
+        "licenses": {"CC0-1.0": 2},
     }  # fmt: skip
+    assert info["attributions"] == [{"creator": "Somebody", "license": "CC0-1.0", "objects": 2}]
+
+
+def test_a_licence_that_is_none_is_not_written_and_one_that_is_missing_is_unknown(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DatasetError, match=r"^cup/a: expected a licence's SPDX identifier or unknown, got 'free'$"),
+        DatasetWriter(tmp_path / "a", "voxels", "voxelize", {}) as writer,
+    ):
+        writer.add(replace(sample(), license="free"), {"occupancy": pack_occupancy(np.ones((4, 4, 4), bool))})
+    rows = write(tmp_path / "b", "cup/b") / "samples.jsonl"
+    row = json.loads(rows.read_text()) | {"license": ""}
+    del row["creator"]
+    rows.write_text(json.dumps(row))  # as it was written before licences had a vocabulary
+    (read,) = read_samples(rows.parent)
+    assert (read.license, read.creator) == ("unknown", "")
 
 
 @pytest.mark.parametrize("resolution", [1, 3, 8])

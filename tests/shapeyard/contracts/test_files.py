@@ -67,8 +67,8 @@ def _fail(path: Path) -> None:
 def test_the_mark_is_in_no_listing(tmp_path: Path) -> None:
     model = start_model(tmp_path / "model", {})
     (model / "model.safetensors").write_bytes(b"weights")
-    finish_model(model, [{"step": 1}], {})
-    assert set(read_metrics(model)["files"]) == {"config.json", "history.csv", "model.safetensors"}
+    finish_model(model, [{"step": 1}], {}, [])
+    assert set(read_metrics(model)["files"]) == {"README.md", "config.json", "history.csv", "model.safetensors"}
     with DatasetWriter(tmp_path / "voxels", "voxels", "voxelize", {}) as writer:
         writer.add(Sample("cup/a", "cup", "train", "s3://b/a"), {"occupancy": np.zeros(8, np.uint8)})
     assert set(read_info(tmp_path / "voxels")["files"]) == {"samples.jsonl", "shard-000.h5"}

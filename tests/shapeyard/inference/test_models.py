@@ -53,7 +53,7 @@ def of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
 def write_model(folder: Path, config: dict[str, Any], weights: dict[str, torch.Tensor]) -> Path:
     start_model(folder, config)
     save_file(weights, folder / "model.safetensors")
-    finish_model(folder, [], {})
+    finish_model(folder, [], {}, [])
     return folder
 
 

@@ -131,7 +131,7 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_facts_of_a_model(tmp_path: Path) -> None:
     folder = start_model(tmp_path / "m", {"network": "r2n2", "classes": ["a", "b"]})
-    finish_model(folder, [{"step": 1, "train_loss": 0.5}], {"seconds": 3.5})
+    finish_model(folder, [{"step": 1, "train_loss": 0.5}], {"seconds": 3.5}, [])
     model = TrainedModel.read(folder)
     assert model.history == [{"step": 1, "train_loss": 0.5}]
     assert model.facts == {"settings": {"network": "r2n2"}, "figures": {"seconds": 3.5}}, "no lists"
