@@ -24,7 +24,6 @@ GROUPS = {
     "overfitting": "Overfitting sanity checks",
     "data": "Getting the data",
     "images": "Container images",
-    "data": "Sources of meshes",
 }
 """The parts of docs/benchmarks.md in their order, each with its heading."""
 

@@ -16,6 +16,7 @@ from components import what_it_does
 from launch.duplicates import duplicates
 from launch.harvest_commands import harvest
 from launch.stage_commands import StageGroup
+from launch.verify_commands import changes, copy, verify
 from shapeyard import __version__
 from shapeyard.errors import ParameterError, ShapeyardError, one_line
 
@@ -194,22 +195,6 @@ def inspect(folder: Path) -> None:
 
 
 @shapeyard.command()
-@click.argument("source")
-@click.argument("target")
-def copy(source: str, target: str) -> None:
-    """Copy the files of SOURCE (a folder, s3://…, procedural://…) to the bucket TARGET (s3://bucket/prefix)."""
-    from rich.progress import Progress
-
-    from shapeyard.sources.copying import copy_to_bucket
-
-    console = _console(stderr=True)
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task(f"{source} → {target}", total=None)
-        sent = copy_to_bucket(source, target, lambda done, total: progress.update(bar, completed=done, total=total))
-    console.print(f"{sent} files sent to {target}", markup=False)
-
-
-@shapeyard.command()
 @click.argument("source", type=FOLDER)
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--views", type=click.IntRange(min=1), default=1, show_default=True, help="For a model of 3D-R2N2.")
@@ -330,8 +315,8 @@ def store(data: Path, command: tuple[str, ...]) -> None:
     raise SystemExit(status if status >= 0 else 128 - status)
 
 
-shapeyard.add_command(duplicates)
-shapeyard.add_command(harvest)
+for _command in (changes, copy, duplicates, harvest, verify):
+    shapeyard.add_command(_command)
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -9,7 +9,7 @@ from shapeyard.contracts.progress import report
 from shapeyard.sources.provenance import Provenance
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
-from shapeyard.sources.splits import fingerprint, objects_of_shard, select_objects, with_terms
+from shapeyard.sources.splits import cut_into_shards, fingerprint, select_objects, with_terms
 
 
 def plan(selection: Selection) -> list[dict[str, str]]:
@@ -22,7 +22,7 @@ def plan(selection: Selection) -> list[dict[str, str]]:
     files = source.list_files()
     provenance = Provenance(source, files, selection)
     objects = with_terms(select_objects(selection, files, provenance), provenance)
-    shards = [(shard, objects_of_shard(objects, shard, selection.shards)) for shard in range(selection.shards)]
+    shards = enumerate(cut_into_shards(objects, selection.shards))
     items = [selection.item(shard, len(members), fingerprint(members)) for shard, members in shards if members]
     splits = Counter(item.split for item in objects)
     classes = len({item.listed.class_name for item in objects})

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from shapeyard.errors import FormatError, SourceError
 from shapeyard.local_paths import is_below
 from shapeyard.sources.source import SourceFile
+
+BLOCK = 8 << 20
 
 
 class FolderSource:
@@ -33,10 +39,27 @@ class FolderSource:
 
     def download(self, file: SourceFile, target: Path) -> None:
         """Copy one file; raises `FormatError` for a link that leads out of the folder, and what is no regular file."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{secrets.token_hex(8)}.part")  # the longest names have no room for an ending
+        with self._opened(file) as content:
+            try:
+                with part.open("wb") as copy:
+                    shutil.copyfileobj(content, copy)
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def read(self, file: SourceFile) -> Iterator[memoryview]:
+        """The bytes of a file in blocks; raises what `download` does."""
+        with self._opened(file) as content:
+            while block := content.read(BLOCK):
+                yield memoryview(block)
+
+    @contextmanager
+    def _opened(self, file: SourceFile) -> Iterator[IO[bytes]]:
         path = self.root / file.key
         if not is_below(self.root, path):
             raise FormatError(f"{file.key}: expected a file of the source, got a symbolic link that leads out of it")
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             # What the path leads to may be another than when it was listed: a pipe would wait for ever.
             descriptor = os.open(path.resolve(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -45,5 +68,4 @@ class FolderSource:
         with os.fdopen(descriptor, "rb") as content:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FormatError(f"{file.key}: expected a regular file")
-            with target.open("wb") as copy:
-                shutil.copyfileobj(content, copy)
+            yield content

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
+from sys import intern
 from typing import Literal
 
 from shapeyard.errors import SourceError
@@ -39,7 +40,7 @@ HARVEST = "harvest.json"
 """What `shapeyard harvest` leaves at the root of a set."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListedObject:
     """An object as a source's listing shows it."""
 
@@ -139,9 +140,31 @@ def _r2n2(files: Sequence[SourceFile]) -> list[ListedObject]:
 
 def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
     meshes = [file for file in files if _is_mesh(file.key)]
-    stems = {_stem(file.key) for file in meshes}
+    companions, shared = _beside_meshes(files, meshes)
+    taken: set[str] = set()
+    listed = []
+    for file in meshes:
+        folder, *parts = file.key.split("/")
+        class_name, inside = (intern(folder), "-".join(parts)) if parts else ("unsorted", folder)
+        suffix = _suffix(file.key)
+        object_id = f"{class_name}/{inside.removesuffix(suffix)}"
+        if object_id in taken:
+            object_id = f"{class_name}/{inside.replace('.', '-')}"
+        taken.add(object_id)
+        own = [file, *companions.get(_stem(file.key), []), *shared.get(file.key.rpartition("/")[0] or ".", [])]
+        listed.append(ListedObject(object_id, class_name, file, tuple(own), "z" if suffix.lower() == ".stl" else "y"))
+    return listed
+
+
+def _beside_meshes(
+    files: Sequence[SourceFile], meshes: Sequence[SourceFile]
+) -> tuple[dict[str, list[SourceFile]], dict[str, list[SourceFile]]]:
+    """The files that are no meshes: by the stem of a mesh, and by folder, where no mesh has their stem."""
     companions: dict[str, list[SourceFile]] = {}
     shared: dict[str, list[SourceFile]] = {}
+    if len(meshes) == len(files):
+        return companions, shared
+    stems = {_stem(file.key) for file in meshes}
     for file in files:
         if not _is_mesh(file.key):
             if _stem(file.key) in stems:
@@ -149,20 +172,7 @@ def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
             else:  # a material or texture that any mesh of this folder, or of one above it, may use
                 for folder in PurePosixPath(file.key).parents:
                     shared.setdefault(str(folder), []).append(file)
-    taken: set[str] = set()
-    listed = []
-    for file in meshes:
-        path = PurePosixPath(file.key)
-        class_name = path.parts[0] if len(path.parts) > 1 else "unsorted"
-        inside = "-".join(path.parts[1:] if len(path.parts) > 1 else path.parts)
-        name = inside.removesuffix(path.suffix)
-        if f"{class_name}/{name}" in taken:
-            name = inside.replace(".", "-")
-        taken.add(f"{class_name}/{name}")
-        own = [file, *companions.get(_stem(file.key), []), *shared.get(str(path.parent), [])]
-        up_axis: UpAxis = "z" if path.suffix.lower() == ".stl" else "y"
-        listed.append(ListedObject(f"{class_name}/{name}", class_name, file, tuple(own), up_axis))
-    return listed
+    return companions, shared
 
 
 def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
@@ -194,13 +204,20 @@ def _category(folder: str) -> str:
     return CLASS_OF_CATEGORY.get(folder, folder)
 
 
+def _suffix(key: str) -> str:
+    """As `PurePosixPath.suffix`, which takes ten times as long: a listing has a million keys."""
+    name = key[key.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[dot:] if 0 < dot < len(name) - 1 else ""
+
+
 def _stem(key: str) -> str:
-    return str(PurePosixPath(key).with_suffix(""))
+    return key.removesuffix(_suffix(key))
 
 
 def _is_mesh(key: str) -> bool:
-    return PurePosixPath(key).suffix.lower() in OBJECT_SUFFIXES
+    return _suffix(key).lower() in OBJECT_SUFFIXES
 
 
 def _is_archive(key: str) -> bool:
-    return PurePosixPath(key).suffix.lower() == ".zip"
+    return _suffix(key).lower() == ".zip"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from shapeyard.contracts.dataset import Split
@@ -24,7 +24,7 @@ SMALL_CLASS = 20
 """Below this a split drawn by chance may be empty, so it goes by rank."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SelectedObject:
     """An object with its split and the axis that points up."""
 
@@ -62,8 +62,9 @@ def select_objects(
         by_class = _licensed(selection, {name: by_class[name] for name in wanted}, provenance)
     selected = []
     for name in wanted:
-        objects = sorted(by_class[name], key=lambda item: _hash("choice", item.id))
-        objects = objects[: selection.max_per_class or None]
+        objects = by_class[name]
+        if selection.max_per_class:
+            objects = sorted(objects, key=lambda item: _hash("choice", item.id))[: selection.max_per_class]
         splits = split_class(objects)
         for item in objects:
             up_axis: UpAxis = item.up_axis
@@ -125,23 +126,36 @@ def split_class(objects: Sequence[ListedObject]) -> dict[str, Split]:
     return splits
 
 
+def cut_into_shards(objects: Iterable[SelectedObject], shards: int) -> list[list[SelectedObject]]:
+    """The objects of each shard: the hash of their id says which."""
+    cut: list[list[SelectedObject]] = [[] for _ in range(shards)]
+    for item in objects:
+        cut[_number("shard", item.listed.id) % shards].append(item)
+    return cut
+
+
 def objects_of_shard(objects: Sequence[SelectedObject], shard: int, shards: int) -> list[SelectedObject]:
-    """The objects that the hash of their id puts into a shard."""
-    return [item for item in objects if int(_hash("shard", item.listed.id)[:12], 16) % shards == shard]
+    """Those of one shard."""
+    return cut_into_shards(objects, shards)[shard]
 
 
 def fingerprint(objects: Sequence[SelectedObject]) -> str:
     """A hash over what a shard will bring: ids, splits, axes, terms, and the tags of all files of its objects."""
     digest = hashlib.sha256()
     for item in objects:
-        digest.update(_encoded("\0".join((item.listed.id, item.split, item.up_axis, *item.terms, ""))))
-        for file in item.listed.own_files:
-            digest.update(_encoded(f"{file.key}\0{file.size}\0{file.etag}\0"))
+        parts = ["\0".join((item.listed.id, item.split, item.up_axis, *item.terms, ""))]
+        parts += [f"{file.key}\0{file.size}\0{file.etag}\0" for file in item.listed.own_files]
+        digest.update(_encoded("".join(parts)))
     return digest.hexdigest()[:32]
 
 
-def _hash(salt: str, object_id: str) -> str:
-    return hashlib.sha256(_encoded(f"shapeyard {salt} {object_id}")).hexdigest()
+def _hash(salt: str, object_id: str) -> bytes:
+    return hashlib.sha256(_encoded(f"shapeyard {salt} {object_id}")).digest()
+
+
+def _number(salt: str, object_id: str) -> int:
+    """0 to 2⁴⁸ − 1."""
+    return int.from_bytes(_hash(salt, object_id)[:6], "big")
 
 
 def _encoded(text: str) -> bytes:
@@ -150,4 +164,4 @@ def _encoded(text: str) -> bytes:
 
 
 def _fraction(salt: str, object_id: str) -> float:
-    return int(_hash(salt, object_id)[:12], 16) / 16**12
+    return _number(salt, object_id) / 2**48

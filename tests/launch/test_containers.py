@@ -22,7 +22,7 @@ from launch.images import local_image
 from launch.ir import COMPILED
 from launch.parameters import preset
 from shapeyard.errors import RunError
-from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.copying import copy_files
 
 USER = 12345
 
@@ -51,7 +51,7 @@ def project(engine: Any, running_store: dict[str, str]) -> Iterator[Project]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running_store.items():
             patch.setenv(name, value)
-        copy_to_bucket(SOURCE, "s3://containers/meshes", lambda done, total: None)
+        copy_files(SOURCE, "s3://containers/meshes", lambda done, total: None)
         yield Project(folder, "s3://containers/meshes", "--runner", "docker", pipeline="classify_voxels")
     shutil.rmtree(folder)
 

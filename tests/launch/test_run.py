@@ -21,7 +21,7 @@ from shapeyard.contracts.model import check_model
 from shapeyard.formats.binvox import write_binvox
 from shapeyard.formats.shapenet_rendering import write_renderings
 from shapeyard.geometry.cameras import generator_for, r2n2
-from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.copying import copy_files
 from shapeyard.sources.s3 import S3Source
 
 
@@ -30,7 +30,7 @@ def project(running_store: dict[str, str], tmp_path_factory: pytest.TempPathFact
     with pytest.MonkeyPatch.context() as patch:
         for name, value in running_store.items():
             patch.setenv(name, value)
-        copy_to_bucket(SOURCE, "s3://tiny/meshes", lambda done, total: None)
+        copy_files(SOURCE, "s3://tiny/meshes", lambda done, total: None)
         yield Project(tmp_path_factory.mktemp("project"), "s3://tiny/meshes", pipeline="classify_voxels")
 
 
@@ -195,7 +195,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_all_real_models_from_a_bucket(realdata: Path, store: dict[str, str], bucket: str, tmp_path: Path) -> None:
-    copy_to_bucket(str(realdata / "shapenet_v2"), f"{bucket}/shapenet", lambda done, total: None)
+    copy_files(str(realdata / "shapenet_v2"), f"{bucket}/shapenet", lambda done, total: None)
     run = Project(tmp_path, f"{bucket}/shapenet", pipeline="classify_voxels").run()
     assert run.status == 0, run.said
     assert run.page is not None

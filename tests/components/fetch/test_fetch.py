@@ -20,7 +20,7 @@ from components.plan.plan import plan
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import FormatError, ParameterError, SourceError, TooManySkippedError
 from shapeyard.geometry.frames import transform
-from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.copying import copy_files
 from shapeyard.sources.s3 import S3Source
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
@@ -66,7 +66,7 @@ def test_canonical_frame(folder: Path, tmp_path: Path) -> None:
 
 
 def test_from_a_bucket_the_same_as_from_the_folder(folder: Path, bucket: str, tmp_path: Path) -> None:
-    copy_to_bucket(str(folder), f"{bucket}/p", lambda done, total: None)
+    copy_files(str(folder), f"{bucket}/p", lambda done, total: None)
     one, two = fetched(str(folder), tmp_path / "a"), fetched(f"{bucket}/p", tmp_path / "b")
     assert [(s.id, s.split, s.sha256, s.canonical_from_file) for s in one.samples] == [
         (s.id, s.split, s.sha256, s.canonical_from_file) for s in two.samples
@@ -250,7 +250,7 @@ def test_the_longest_name_that_a_file_can_have_is_brought_from_a_bucket(bucket: 
     name = "é" * 125 + "n.stl"
     (tmp_path / "in" / "cups").mkdir(parents=True)
     (tmp_path / "in" / "cups" / name).write_bytes(CUBE)
-    copy_to_bucket(str(tmp_path / "in"), bucket, lambda done, total: None)
+    copy_files(str(tmp_path / "in"), bucket, lambda done, total: None)
     assert fetched(bucket, tmp_path / "out").samples[0].id == f"cups/{name.removesuffix('.stl')}"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shapeyard.errors import SourceError
-from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.copying import copy_files
 from shapeyard.sources.s3 import S3Source
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.source import SourceFile
@@ -21,24 +21,24 @@ def folder(tmp_path: Path) -> Path:
 
 def test_copy_list_download(folder: Path, bucket: str, tmp_path: Path) -> None:
     uri = f"{bucket}/some/prefix"
-    assert copy_to_bucket(str(folder), uri, lambda done, total: None) == 3
+    assert copy_files(str(folder), uri, lambda done, total: None).sent == 3
     source = open_source(uri)
     files = source.list_files()
     assert [file.key for file in files] == ["bed/deep/b.stl", "cup/a.stl", "cup/ü.stl"]
     for file in files:
         source.download(file, tmp_path / "back" / file.key)
         assert (tmp_path / "back" / file.key).read_bytes() == (folder / file.key).read_bytes()
-    assert copy_to_bucket(str(folder), uri, lambda done, total: None) == 0  # all there already
+    assert copy_files(str(folder), uri, lambda done, total: None).sent == 0  # all there already
     (folder / "cup/a.stl").write_bytes(b"cup/A.stl" * 10)  # as long, but changed
-    assert copy_to_bucket(str(folder), uri, lambda done, total: None) == 1
+    assert copy_files(str(folder), uri, lambda done, total: None).sent == 1
 
 
 def test_a_changed_object_is_not_taken_for_the_listed_one(folder: Path, bucket: str, tmp_path: Path) -> None:
-    copy_to_bucket(str(folder), bucket, lambda done, total: None)
+    copy_files(str(folder), bucket, lambda done, total: None)
     source = S3Source(bucket)
     file = source.list_files()[0]
     wrong = SourceFile(file.key, file.size, "0" * 32)
-    with pytest.raises(SourceError, match="checksum"):
+    with pytest.raises(SourceError, match="changed since it was listed"):
         source.download(wrong, tmp_path / "x.stl")
     assert not (tmp_path / "x.stl").exists()
     with pytest.raises(SourceError, match="bytes"):
