@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -78,7 +79,7 @@ def changes(before: str, after: str, as_json: bool) -> None:
 def _print_lines(name: str, lines: Iterable[str]) -> None:
     """All lines into a file or a pipe; on a terminal the first few and how many more there are."""
     shown = list(lines)
-    limit = FEW if click.get_text_stream("stdout").isatty() else len(shown)
+    limit = FEW if sys.stdout.isatty() else len(shown)
     for line in shown[:limit]:
         click.echo(f"{name}  {line.encode('utf-8', 'backslashreplace').decode()}")
     if len(shown) > limit:
