@@ -13,7 +13,7 @@ from shapeyard.formats.mesh import read_mesh
 from shapeyard.harvest.archived_sets import harvest_archives
 from shapeyard.harvest.collect import Outcome
 from shapeyard.harvest.target import Target
-from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.copying import copy_files
 from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects
 from shapeyard.sources.schemes import open_source
 
@@ -90,7 +90,7 @@ def test_out_of_a_bucket(tmp_path: Path, bucket: str) -> None:
     (tmp_path / "zips").mkdir()
     members = {f"ModelNet40/chair/train/chair_{i:04}.off": GLUED + bytes(i) for i in range(5)}
     write_zip(tmp_path / "zips" / "ModelNet40.zip", **members)
-    copy_to_bucket(str(tmp_path / "zips"), f"{bucket}/zips", lambda *_: None)
+    copy_files(str(tmp_path / "zips"), f"{bucket}/zips", lambda *_: None)
     target = Target(str(tmp_path / "set"), tmp_path)
     assert harvest_archives("modelnet", f"{bucket}/zips/ModelNet40.zip", target) == Outcome(5, {})
     assert (tmp_path / "set/chair/train/chair_0004.off").read_bytes() == GLUED + bytes(4)

@@ -14,7 +14,7 @@ import trimesh
 
 from shapeyard.errors import SourceError
 from shapeyard.formats.binvox import write_binvox
-from shapeyard.sources.copying import copy_to_bucket
+from shapeyard.sources.copying import copy_files
 from shapeyard.sources.duplicate_files import Duplicates, find_duplicates
 from shapeyard.sources.shape_groups import _stars
 
@@ -129,7 +129,7 @@ def test_likenesses_make_no_chains() -> None:
 def test_a_bucket_is_compared_as_a_folder_is(tmp_path: Path, bucket: str) -> None:
     save(ring(), tmp_path / "a.stl")
     save(ring().apply_scale(2), tmp_path / "b.obj")
-    copy_to_bucket(str(tmp_path), bucket, lambda *_: None)
+    copy_files(str(tmp_path), bucket, lambda *_: None)
     assert words(find_duplicates(bucket, 1)) == {"a.stl": {"b.obj": ["scaled ×2"]}}
 
 

@@ -151,7 +151,7 @@ def test_equal_licence_files_are_read_once_and_those_of_a_shard_alone(write: Wri
 
 
 def test_a_copy_in_a_bucket_keeps_its_licence(bucket: str) -> None:
-    from shapeyard.sources.copying import copy_to_bucket
+    from shapeyard.sources.copying import copy_files
 
-    copy_to_bucket("procedural://?objects=2&classes=cup", bucket, lambda done, total: None)
+    copy_files("procedural://?objects=2&classes=cup", bucket, lambda done, total: None)
     assert {one.license for one in terms(S3Source(bucket)).values()} == {"CC0-1.0"}
