@@ -59,6 +59,8 @@ REASONS = {
     "PreconditionError": "changed since it was listed: its tag is another",
 }
 """What obstore raises → how a message ends."""
+_threads_of: set[int] = set()
+"""Processes in which obstore has begun its threads. They do not live in a forked one, where using them crashes it."""
 
 
 class S3Source:
@@ -106,6 +108,10 @@ class S3Source:
         Raises:
             SourceError: if it can't be read, is another by now, or is not as long as it was listed.
         """
+        if _threads_of - {os.getpid()}:  # forked from a process that had used obstore
+            for position in range(start, file.size, BLOCK):
+                yield memoryview(self.read_range(file, position, BLOCK))
+            return
         from obstore.exceptions import BaseError, GenericError
 
         where, position, attempt = f"{self.uri}/{file.key}", start, 0
@@ -228,6 +234,7 @@ class S3Source:
             },
             "retry_config": {"max_retries": ATTEMPTS, "retry_timeout": timedelta(minutes=3)},
         }  # fmt: skip
+        _threads_of.add(os.getpid())
         return S3Store(self.bucket, **who, **options)
 
     @contextmanager

@@ -62,7 +62,7 @@ def test_onnx_says_the_same(name: str, tmp_path: Path) -> None:
     decoder = small(name).eval()
     start_model(tmp_path / "model", {"network": name, "code_length": 4, "width": 16, **DECODERS[name]})
     save_file(decoder.state_dict(), tmp_path / "model" / "model.safetensors")
-    finish_model(tmp_path / "model", [], {})
+    finish_model(tmp_path / "model", [], {}, [])
     export_onnx(tmp_path / "model", tmp_path / "network.onnx")
     session = runtime.InferenceSession(str(tmp_path / "network.onnx"), providers=["CPUExecutionProvider"])
     codes, points = torch.randn(3, 4), torch.rand(3, 70, 3) * 2 - 1

@@ -130,6 +130,9 @@ def test_a_bucket_is_compared_as_a_folder_is(tmp_path: Path, bucket: str) -> Non
     save(ring(), tmp_path / "a.stl")
     save(ring().apply_scale(2), tmp_path / "b.obj")
     copy_files(str(tmp_path), bucket, lambda *_: None)
+    copy_files(
+        bucket, str(tmp_path / "back"), lambda *_: None
+    )  # obstore has threads here: forked processes must not use it
     assert words(find_duplicates(bucket, 1)) == {"a.stl": {"b.obj": ["scaled ×2"]}}
 
 
