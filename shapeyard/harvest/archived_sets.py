@@ -38,7 +38,7 @@ TERMS = {"modelnet": "LicenseRef-ModelNet", "shapenet": "LicenseRef-ShapeNet"}
 
 
 def harvest_archives(family: Family, uri: str, target: Target) -> Outcome:
-    """Bring the objects of archives that are not in a target yet.
+    """Bring the objects of archives that are not in a target yet, or are of other lengths there.
 
     Args:
         family: whose archives they are.
@@ -81,7 +81,12 @@ def _bring_archive(family: Family, archive: Archive, collection: Collection, fac
             raise NothingToTakeError(f"{name}: expected a mesh, got none")
         return Brought(files, facts, left_out)
 
-    collection.bring_all(sorted(objects), bring, Clock())
+    def is_current(row: Mapping[str, Any]) -> bool:
+        members, left_out = objects[row["id"]], row.get("left_out", {})
+        offered = {key: member.size for key, member in members.items() if member.name not in left_out}
+        return offered == {file["key"]: file["size"] for file in row["files"]}
+
+    collection.bring_all(sorted(objects), bring, Clock(), is_current)
 
 
 def _modelnet(members: list[Member]) -> dict[str, dict[str, Member]]:
