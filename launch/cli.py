@@ -14,6 +14,7 @@ import click
 from components import stages as all_stages
 from components import what_it_does
 from launch.duplicates import duplicates
+from launch.export_command import export
 from launch.harvest_commands import harvest
 from launch.stage_commands import StageGroup
 from launch.verify_commands import changes, copy, verify
@@ -195,27 +196,6 @@ def inspect(folder: Path) -> None:
 
 
 @shapeyard.command()
-@click.argument("source", type=FOLDER)
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--views", type=click.IntRange(min=1), default=1, show_default=True, help="For a model of 3D-R2N2.")
-def export(source: Path, target: Path, views: int) -> None:
-    """Write SOURCE for other tools.
-
-    A dataset into the folder TARGET: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering. A model
-    of U-Net, 3D-RecGAN++ or 3D-R2N2 into the file TARGET, which is ONNX; the last for a fixed number of views.
-    """
-    if (source / "config.json").is_file():
-        from shapeyard.inference.onnx_export import export_onnx
-
-        export_onnx(source, target, views)
-        click.echo(target)
-        return
-    from shapeyard.formats.export import export_dataset
-
-    click.echo(f"{export_dataset(source, target)} objects in {target}")
-
-
-@shapeyard.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--model", type=FOLDER, required=True, help="A classifier, e.g. runs/latest/classifier.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show of each object.")
@@ -315,7 +295,7 @@ def store(data: Path, command: tuple[str, ...]) -> None:
     raise SystemExit(status if status >= 0 else 128 - status)
 
 
-for _command in (changes, copy, duplicates, harvest, verify):
+for _command in (changes, copy, duplicates, export, harvest, verify):
     shapeyard.add_command(_command)
 
 

@@ -102,6 +102,19 @@ def compare_sets(before_uri: str, after_uri: str) -> Changes:
     return compare_identities(_objects(before_uri), _objects(after_uri))
 
 
+def read_set_rows(uri: str) -> Iterator[dict[str, Any]]:
+    """The rows of samples.jsonl, one after the other; none where a folder or bucket has no such file.
+
+    Raises:
+        SourceError: if it can't be listed or read, or a line is no JSON object.
+    """
+    source = open_source(uri)
+    if isinstance(source, FolderSource | S3Source):
+        there = {file.key: file for file in source.list_files()}
+        if SAMPLES in there:
+            yield from _rows(uri, source, there)
+
+
 def _open(uri: str) -> FolderSource | S3Source:
     source = open_source(uri)
     if not isinstance(source, FolderSource | S3Source):
