@@ -67,9 +67,8 @@ def http(listed: Path, max_megabytes: int, target: str) -> None:
 
 
 @harvest.command()
-@click.option(
-    "--from", "source", required=True, metavar="URI", help="ModelNet10.zip or ModelNet40.zip, local or s3://."
-)
+@click.option("--from", "source", required=True, metavar="URI",
+              help="ModelNet10.zip, ModelNet40.zip or modelnet40_manually_aligned.tar, local or s3://.")  # fmt: skip
 @TO
 def modelnet(source: str, target: str) -> None:
     """Bring ModelNet's meshes out of its archive, with the official split."""

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tar_files import write_tar
 
 from shapeyard.errors import SourceError
 from shapeyard.formats.mesh import read_mesh
@@ -101,7 +102,24 @@ def test_out_of_a_bucket(tmp_path: Path, bucket: str) -> None:
     assert (tmp_path / "set/chair/train/chair_0004.off").read_bytes() == GLUED + bytes(4)
 
 
+@pytest.mark.parametrize("in_bucket", [False, True])
+def test_the_aligned_modelnet(tmp_path: Path, bucket: str, in_bucket: bool) -> None:
+    (tmp_path / "tars").mkdir()
+    members = {f"./chair/{split}/chair_{i:04}.off": GLUED + bytes(i * 70_000) for i, split in
+               enumerate(("train", "train", "test"))}  # fmt: skip
+    uri = str(write_tar(tmp_path / "tars" / "modelnet40_manually_aligned.tar", **members))
+    if in_bucket:
+        copy_files(str(tmp_path / "tars"), bucket, lambda *_: None)
+        uri = f"{bucket}/modelnet40_manually_aligned.tar"
+    outcome = harvest_archives("modelnet", uri, Target(str(tmp_path / "set"), tmp_path))
+    assert outcome.objects == 3 and not outcome.missing
+    assert [(item.id, item.source_split) for item in objects(str(tmp_path / "set"))] == [
+        ("chair/chair_0000", "train"), ("chair/chair_0001", "train"), ("chair/chair_0002", "test"),
+    ]  # fmt: skip
+    assert (tmp_path / "set/chair/test/chair_0002.off").read_bytes() == GLUED + bytes(140_000)
+
+
 @pytest.mark.parametrize("uri", ["nothing.zip", "procedural://?objects=3"])
 def test_what_is_no_source(tmp_path: Path, uri: str) -> None:
-    with pytest.raises(SourceError, match="expected a ZIP or a folder of ZIPs"):
+    with pytest.raises(SourceError, match="expected a ZIP or TAR or a folder of them"):
         harvest_archives("modelnet", uri if "://" in uri else f"{tmp_path}/{uri}", Target(str(tmp_path), tmp_path))
