@@ -18,8 +18,8 @@ import click
 from shapeyard.errors import SourceError
 
 SCHEME = "s3://"
-SENT = "shapeyard.sent"
-"""In a command's context: the paths of its outputs, and the URIs that they go to."""
+NAMES = "shapeyard.uris"
+"""In a command's context: paths on this machine, and the URIs that they stand for."""
 WRITTEN_LAST = ("dataset.json", "metrics.json", "README.md")
 """Where one of these stands, an output is whole: they go to a bucket when all else is there."""
 
@@ -30,7 +30,8 @@ class InputPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path on this machine."""
         if str(value).startswith(SCHEME) and ctx:
-            value = ctx.with_resource(brought(str(value)))
+            uri, value = str(value), ctx.with_resource(brought(str(value)))
+            ctx.meta.setdefault(NAMES, {})[value] = uri.rstrip("/")
         _refuse_other_schemes(self, value, param, ctx)
         return super().convert(value, param, ctx)
 
@@ -42,15 +43,15 @@ class OutputPath(click.Path):
         """The path on this machine."""
         if str(value).startswith(SCHEME) and ctx:
             uri, value = str(value), ctx.with_resource(sent(str(value)))
-            ctx.meta.setdefault(SENT, {})[value] = uri.rstrip("/")
+            ctx.meta.setdefault(NAMES, {})[value] = uri.rstrip("/")
         _refuse_other_schemes(self, value, param, ctx)
         return super().convert(value, param, ctx)
 
 
 def shown(path: Path) -> str:
-    """What a person called the output that a path is or lies in, or the path itself."""
+    """A path as a person called it, who may have given the URI that it stands for or lies in."""
     context = click.get_current_context(silent=True)
-    for place, uri in (context.meta.get(SENT, {}) if context else {}).items():
+    for place, uri in (context.meta.get(NAMES, {}) if context else {}).items():
         if path.is_relative_to(place):
             return "/".join((uri, *path.relative_to(place).parts))
     return str(path)
@@ -68,7 +69,7 @@ def brought(uri: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="shapeyard-s3-") as scratch:
         place = Path(scratch) / _last_part(uri)
         folder, _, name = uri.rstrip("/").rpartition("/")
-        found = S3Source(folder).find(name) if folder.removeprefix(SCHEME).strip("/") else None
+        found = S3Source(folder).find(name) if len(folder) > len(SCHEME) else None  # else it is a whole bucket
         if found:
             S3Source(folder).download(found, place)
         else:
