@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +110,10 @@ def sent(uri: str) -> Iterator[Path]:
 
 
 def _copy(source: str, target: str) -> None:
-    from shapeyard.contracts.progress import Reporting, report, reporting
+    from shapeyard.contracts.progress import Reporting, report, reporting, reporting_on
     from shapeyard.sources.copying import JOURNAL, copy_files
 
-    with reporting(Reporting("copy", None)):
+    with nullcontext() if reporting_on() else reporting(Reporting("copy", None)):
         copied = copy_files(source, target, report)
     if copied.missing:
         key, reason = copied.missing[0]

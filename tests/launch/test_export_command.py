@@ -10,9 +10,13 @@ import pytest
 import trimesh
 from click.testing import CliRunner, Result
 
+from components.fetch import FetchSettings
+from components.fetch.fetch import fetch
+from components.plan.plan import plan
 from launch.cli import shapeyard
 from shapeyard.sources.copying import copy_files
 from shapeyard.sources.s3 import S3Source
+from shapeyard.sources.selection import Selection
 
 STL = trimesh.creation.box((1, 2, 3)).export(file_type="stl")
 
@@ -54,6 +58,15 @@ def test_a_harvested_set(harvested: Path, tmp_path: Path, bucket: str, in_bucket
     assert (row["id"], row["license"], row["creator"], row["title"]) == ("cup/a", "CC0-1.0", "Ada", "Cup a")
     assert "license: cc0-1.0\npretty_name: set" in (tmp_path / "out/README.md").read_text()
     assert (tmp_path / "out/croissant.json").is_file()
+
+
+def test_a_dataset_of_a_bucket(harvested: Path, tmp_path: Path, bucket: str) -> None:
+    (item,) = plan(Selection(str(harvested), shards=1))
+    fetch(item, tmp_path / "meshes", FetchSettings())
+    copy_files(str(tmp_path / "meshes"), f"{bucket}/meshes", lambda *_: None)
+    done = run(f"{bucket}/meshes", "--to", str(tmp_path / "out"), "--format", "huggingface", "--name", "Cups")
+    assert done.exit_code == 0 and f"2 objects in {tmp_path / 'out'}, 1 left out" in done.output
+    assert "pretty_name: Cups" in (tmp_path / "out/README.md").read_text()
 
 
 def test_nothing_is_sent_of_what_failed(harvested: Path, bucket: str) -> None:
