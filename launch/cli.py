@@ -14,7 +14,9 @@ import click
 from components import stages as all_stages
 from components import what_it_does
 from launch.duplicates import duplicates
+from launch.export_command import export
 from launch.harvest_commands import harvest
+from launch.remote_paths import InputPath, OutputPath, shown
 from launch.stage_commands import StageGroup
 from launch.verify_commands import changes, copy, verify
 from shapeyard import __version__
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
+INPUT_FOLDER, INPUT_FILE = InputPath(file_okay=False, path_type=Path), InputPath(dir_okay=False, path_type=Path)
+OUTPUT = OutputPath(path_type=Path)
 
 
 @click.group(cls=StageGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -186,7 +190,7 @@ def list_command() -> None:
 
 
 @shapeyard.command()
-@click.argument("folder", type=FOLDER)
+@click.argument("folder", type=INPUT_FOLDER)
 def inspect(folder: Path) -> None:
     """Print what is in a dataset: kind, classes, splits, sizes, what was skipped and why."""
     from launch.inspection import print_dataset
@@ -195,29 +199,8 @@ def inspect(folder: Path) -> None:
 
 
 @shapeyard.command()
-@click.argument("source", type=FOLDER)
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--views", type=click.IntRange(min=1), default=1, show_default=True, help="For a model of 3D-R2N2.")
-def export(source: Path, target: Path, views: int) -> None:
-    """Write SOURCE for other tools.
-
-    A dataset into the folder TARGET: voxels as .binvox, sdf as DeepSDF's .npz, renders as in ShapeNetRendering. A model
-    of U-Net, 3D-RecGAN++ or 3D-R2N2 into the file TARGET, which is ONNX; the last for a fixed number of views.
-    """
-    if (source / "config.json").is_file():
-        from shapeyard.inference.onnx_export import export_onnx
-
-        export_onnx(source, target, views)
-        click.echo(target)
-        return
-    from shapeyard.formats.export import export_dataset
-
-    click.echo(f"{export_dataset(source, target)} objects in {target}")
-
-
-@shapeyard.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--model", type=FOLDER, required=True, help="A classifier, e.g. runs/latest/classifier.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=InputPath(path_type=Path))
+@click.option("--model", type=INPUT_FOLDER, required=True, help="A classifier, e.g. runs/latest/classifier.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show of each object.")
 @click.option("--up", type=click.Choice(["auto", "y", "z"]), default="auto", show_default=True,
               help="The axis that points up; auto: z in STL and ZIP, else y.")  # fmt: skip
@@ -227,17 +210,17 @@ def classify(files: tuple[Path, ...], model: Path, top: int, up: str, as_json: b
     from launch.classified import print_answers
     from shapeyard.inference.classify import classify_files
 
-    answers = classify_files(files, model, top, up)
+    answers = [{**answer, "file": shown(Path(answer["file"]))} for answer in classify_files(files, model, top, up)]
     print_answers(answers, as_json, _console())
     if any("error" in answer for answer in answers):
         raise SystemExit(1)
 
 
 @shapeyard.command()
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=FILE)
-@click.option("--models", multiple=True, required=True, type=FOLDER,
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=INPUT_FILE)
+@click.option("--models", multiple=True, required=True, type=INPUT_FOLDER,
               help="A run's folder, e.g. runs/latest, or a model's; several may be given.")  # fmt: skip
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the files go.")
+@click.option("--out", required=True, type=OUTPUT, help="Where the files go.")
 @click.option("--fov", "fov_degrees", type=float, help="The camera's horizontal field of view.  [default: 49.1]")
 @click.option("--elevation", "elevation_degrees", type=float, default=30.0, show_default=True,
               help="Degrees from which the camera looked down.")  # fmt: skip
@@ -249,15 +232,15 @@ def predict(images: tuple[Path, ...], models: tuple[Path, ...], out: Path, **set
 
     result = reconstruct_images(images, models, out, **settings)
     likely = ", ".join(f"{one['class']} {100 * one['probability']:.1f} %" for one in result["classes"][:3])
-    click.echo(f"{out / 'index.html'}{': ' + likely if likely else ''}")
+    click.echo(f"{shown(out / 'index.html')}{': ' + likely if likely else ''}")
 
 
 def _shape_options(command: Any) -> Any:
     """What both commands that find codes take."""
     for option in (
-        click.option("--models", multiple=True, required=True, type=FOLDER,
+        click.option("--models", multiple=True, required=True, type=INPUT_FOLDER,
                      help="A run's folder, e.g. runs/latest, or a model's; several may be given."),
-        click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the files go."),
+        click.option("--out", required=True, type=OUTPUT, help="Where the files go."),
         click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True,
                      help="The axis that points up."),
         click.option("--unit-sphere", is_flag=True,
@@ -271,7 +254,7 @@ def _shape_options(command: Any) -> Any:
 
 
 @shapeyard.command()
-@click.argument("file", metavar="FILE", type=FILE)
+@click.argument("file", metavar="FILE", type=INPUT_FILE)
 @click.option("--resolution", type=click.Choice(["64", "128", "256", "512"]), default="256", show_default=True,
               help="Cells along a side of the grid that the surface is extracted from.")  # fmt: skip
 @_shape_options
@@ -280,12 +263,12 @@ def reconstruct(file: Path, models: tuple[Path, ...], out: Path, resolution: str
     from shapeyard.inference.reconstruct_shapes import reconstruct_shape
 
     result = reconstruct_shape(file, models, out, resolution=int(resolution), **settings)
-    click.echo(f"{out / 'shape.glb'}: error {result['error']:.4f}")
+    click.echo(f"{shown(out / 'shape.glb')}: error {result['error']:.4f}")
 
 
 @shapeyard.command()
-@click.argument("first", metavar="A", type=FILE)
-@click.argument("second", metavar="B", type=FILE)
+@click.argument("first", metavar="A", type=INPUT_FILE)
+@click.argument("second", metavar="B", type=INPUT_FILE)
 @click.option("--frames", type=click.IntRange(min=3), default=24, show_default=True, help="Shapes on the way.")
 @_shape_options
 def interpolate(first: Path, second: Path, models: tuple[Path, ...], out: Path, **settings: Any) -> None:
@@ -293,7 +276,7 @@ def interpolate(first: Path, second: Path, models: tuple[Path, ...], out: Path, 
     from shapeyard.inference.reconstruct_shapes import interpolate_shapes
 
     interpolate_shapes((first, second), models, out, **settings)
-    click.echo(out / "animation.gif")
+    click.echo(shown(out / "animation.gif"))
 
 
 @shapeyard.command(context_settings={"ignore_unknown_options": True})
@@ -315,7 +298,7 @@ def store(data: Path, command: tuple[str, ...]) -> None:
     raise SystemExit(status if status >= 0 else 128 - status)
 
 
-for _command in (changes, copy, duplicates, harvest, verify):
+for _command in (changes, copy, duplicates, export, harvest, verify):
     shapeyard.add_command(_command)
 
 

@@ -67,9 +67,8 @@ def http(listed: Path, max_megabytes: int, target: str) -> None:
 
 
 @harvest.command()
-@click.option(
-    "--from", "source", required=True, metavar="URI", help="ModelNet10.zip or ModelNet40.zip, local or s3://."
-)
+@click.option("--from", "source", required=True, metavar="URI",
+              help="ModelNet10.zip, ModelNet40.zip or modelnet40_manually_aligned.tar, local or s3://.")  # fmt: skip
 @TO
 def modelnet(source: str, target: str) -> None:
     """Bring ModelNet's meshes out of its archive, with the official split."""
@@ -122,10 +121,16 @@ def _open_browser(url: str) -> None:
 
 
 def _say(outcome: Outcome, target: str) -> None:
-    """One line, and exit status 1 if anything is missing."""
+    """What changed since the last harvest, one line on the whole, and exit status 1 if anything is missing."""
+    from launch.verify_commands import print_changes
+
     count = len(outcome.missing)
+    if outcome.changes.gone or outcome.changes.changed or outcome.changes.same:
+        print_changes(outcome.changes)
+        click.echo(f"since the last harvest: {outcome.changes.counts}")
     click.echo(
-        f"{outcome.objects} objects in {target}" + (f", {count} missing: see harvest.json there" if count else "")
+        f"{outcome.objects} objects in {target}, version {outcome.version}"
+        + (f", {count} missing: see harvest.json there" if count else "")
     )
     if count:
         raise SystemExit(1)

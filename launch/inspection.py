@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from launch.remote_paths import shown
 from shapeyard.contracts.dataset import SPLITS, read_info, read_samples
 from shapeyard.contracts.licenses import count_licenses
 
@@ -25,7 +26,7 @@ def print_dataset(path: Path, console: Console) -> None:
     samples = read_samples(path)
     made_by = info["made_by"]
     size = sum(file.stat().st_size for file in path.iterdir())
-    console.print(f"[bold]{info['kind']}[/]  {len(samples)} samples  {size / 1e6:.1f} MB  {escape(str(path))}")
+    console.print(f"[bold]{info['kind']}[/]  {len(samples)} samples  {size / 1e6:.1f} MB  {escape(shown(path))}")
     console.print(f"made by {made_by['stage']} {made_by['version']} in {made_by['seconds']} s")
     for name, value in made_by["parameters"].items():
         console.print(f"  [dim]{name}[/] {escape(str(value))}", highlight=False)

@@ -15,6 +15,7 @@ import click
 
 from components import stages, what_it_does
 from launch.component_files import FIGURES
+from launch.remote_paths import InputPath, OutputPath
 from shapeyard.contracts.stage import Artifact, Setting, Stage, required, settings_of
 from shapeyard.errors import require
 
@@ -55,7 +56,7 @@ def _input_option(name: str, artifact: Artifact) -> click.Option:
     note = " Give the option several times for several." if artifact.many else ""
     return click.Option(
         [_flag(name), name],
-        type=_Artifact(click.Path(exists=True, path_type=Path)),
+        type=InputPath(exists=True, path_type=Path),
         multiple=artifact.many,
         required=not artifact.optional,
         help=artifact.text + note,
@@ -64,7 +65,7 @@ def _input_option(name: str, artifact: Artifact) -> click.Option:
 
 def _output_option(name: str, artifact: Artifact) -> click.Option:
     """Figures are asked for only if one wants their file: they are in the artifact's metadata."""
-    path = _Artifact(click.Path(path_type=Path))
+    path = OutputPath(path_type=Path)
     return click.Option([_flag(name), name], type=path, required=artifact.schema not in FIGURES, help=artifact.text)
 
 
@@ -73,21 +74,6 @@ def _setting_option(setting: Setting) -> click.Option:
     if required(setting):
         return click.Option(names, type=setting.type, required=True, help=setting.text)
     return click.Option(names, type=setting.type, default=setting.default, show_default=True, help=setting.text)
-
-
-class _Artifact(click.ParamType[Path]):
-    """A local path; a URI with a scheme is refused, since a stage reads and writes files."""
-
-    name = "path"
-
-    def __init__(self, path: click.Path) -> None:
-        self.path = path
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, unless it is a URI."""
-        if "://" in str(value):
-            self.fail(f"expected a local path, got the URI {value}", param, ctx)
-        return self.path.convert(value, param, ctx)
 
 
 class _Json(click.ParamType[Any]):

@@ -6,8 +6,12 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from shapeyard.sources.set_versions import Changes
 
 FEW = 20
 """Lines of a kind that are shown on a terminal."""
@@ -69,11 +73,14 @@ def changes(before: str, after: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found), indent=1, ensure_ascii=False))
         return
+    print_changes(found)
+    click.echo(found.counts, err=True)
+
+
+def print_changes(found: Changes) -> None:
+    """A line an object that is new, gone or changed."""
     for name in ("new", "gone", "changed"):
         _print_lines(name, getattr(found, name))
-    click.echo(
-        f"{len(found.new)} new, {len(found.gone)} gone, {len(found.changed)} changed, {found.same} the same", err=True
-    )
 
 
 def _print_lines(name: str, lines: Iterable[str]) -> None:

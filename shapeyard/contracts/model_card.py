@@ -38,28 +38,28 @@ def model_card(
     figures = {name: value for name, value in metrics.items() if _is_number(value)}
     results = {name: value for name, value in figures.items() if name.startswith(("val_", "test_"))}
     front = {
-        **_license_fields(licenses),
+        **license_fields(licenses),
         "library_name": "shapeyard",
         "tags": ["shapeyard", "3d", network],
         **({"pipeline_tag": TASKS[network]} if network in TASKS else {}),
         **({"metrics": sorted(results), "model-index": [_index(network, results)]} if results else {}),
     }
     objects = sum(licenses.values())
-    names = [f"| {_linked(name)} | {count} |" for name, count in licenses.items()]
-    people = [f"- {_escaped(one.creator)}: {one.objects} ({one.license})" for one in attributions]
+    names = [f"| {linked(name)} | {count} |" for name, count in licenses.items()]
+    people = [f"- {escaped(one.creator)}: {one.objects} ({one.license})" for one in attributions]
     parts = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {_escaped(title)}",
+        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {escaped(title)}",
         f"Trained by Shapeyard {__version__}; `config.json` rebuilds the network, `metrics.json` has all figures.",
-        "## Figures\n\n" + _table("figure", "value", [f"| {name} | {value:.6g} |" for name, value in figures.items()]),
+        "## Figures\n\n" + table("figure", "value", [f"| {name} | {value:.6g} |" for name, value in figures.items()]),
         f"## Licences of the data\n\nThe {objects} objects of the training and validation splits. The terms of all of "
-        "them have to be kept; an unknown licence allows nothing.\n\n" + _table("licence", "objects", names)
+        "them have to be kept; an unknown licence allows nothing.\n\n" + table("licence", "objects", names)
         if objects else "## Licences of the data\n\nThe data say nothing of their licences: they are unknown.",
         *(["## Attributions\n\nWho made the objects, and how many of them:\n\n" + "\n".join(people)] if people else []),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
-def _license_fields(licenses: Mapping[str, int]) -> dict[str, Any]:
+def license_fields(licenses: Mapping[str, int]) -> dict[str, Any]:
     """`license` is one of Hugging Face's words: that of all data, `unknown` if any of them is, else `other`."""
     if not licenses or UNKNOWN in licenses:
         return {"license": UNKNOWN}
@@ -79,16 +79,18 @@ def _index(network: str, results: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def _table(first: str, second: str, rows: Sequence[str]) -> str:
+def table(first: str, second: str, rows: Sequence[str]) -> str:
+    """A table of Markdown with two columns, the second of numbers; `rows`: its lines."""
     return "\n".join([f"| {first} | {second} |", "| --- | ---: |", *rows])
 
 
-def _linked(license: str) -> str:
+def linked(license: str) -> str:
+    """A licence as Markdown, with a link to its text where SPDX has one."""
     url = license_url(license)
     return f"[{license}]({url})" if url else license
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """A name that others chose, as Markdown shows it: on one line, without a tag, a link or emphasis."""
     return re.sub(r"([\\`*_\[\]<>|#!&])", r"\\\1", " ".join(text.split()))
 

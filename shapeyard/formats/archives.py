@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from shapeyard.errors import FormatError, one_line
 from shapeyard.local_paths import local_path
@@ -42,7 +42,8 @@ class Member:
     """relative, `/` between its parts, safe as a path"""
     size: int
     """bytes, as the archive says; no more are ever unpacked"""
-    info: zipfile.ZipInfo
+    info: Any
+    """the `ZipInfo`, or the `TarInfo`"""
 
 
 class Archive:

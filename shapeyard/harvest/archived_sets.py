@@ -1,6 +1,8 @@
-"""ModelNet and ShapeNet out of the ZIPs that they are distributed as, member by member: nothing is unpacked whole.
+"""ModelNet and ShapeNet out of the archives that they are distributed as, member by member: nothing is unpacked whole.
 
-ModelNet   ModelNet10.zip, ModelNet40.zip: ModelNet10/chair/train/chair_0001.off, with the official split
+ModelNet   ModelNet10.zip, ModelNet40.zip: ModelNet10/chair/train/chair_0001.off, with the official split;
+           modelnet40_manually_aligned.tar: chair/train/chair_0001.off, its classes turned alike (Sedaghat et al. 2017,
+           arXiv:1604.03351)
 ShapeNet   ShapeNetCore.v2.zip or a ZIP a synset: 03001627/ID/models/model_normalized.obj with materials and textures;
            v1 has 03001627/ID/model.obj, which is put where v2 has it
 """
@@ -17,6 +19,7 @@ from typing import Any, Literal
 
 from shapeyard.errors import FormatError, SourceError, one_line
 from shapeyard.formats.archives import Archive, Member, is_of_macos, open_archive
+from shapeyard.formats.tar_archives import TarArchive, open_tar
 from shapeyard.harvest.collect import Brought, Collection, NothingToTakeError, Outcome, harvest_into
 from shapeyard.harvest.pacing import Clock
 from shapeyard.harvest.target import Target
@@ -30,7 +33,9 @@ from shapeyard.sources.synsets import CLASS_OF_SYNSET
 Family = Literal["modelnet", "shapenet"]
 MAX_MEMBERS = 2_000_000
 """ShapeNetCore.v2.zip has some 400,000."""
-BUFFER = 1 << 20
+ARCHIVES = (".zip", ".tar")
+BUFFER = {".zip": 1 << 20, ".tar": 1 << 16}
+"""Bytes that are read of a bucket at the least: a tar's headers lie apart, a ZIP's in one piece."""
 _MODELNET_MEMBER = re.compile(r"(?:.*/)?([^/]+/(?:train|test)/[^/]+\.off)", re.IGNORECASE)
 _SHAPENET_MEMBER = re.compile(r"(?:.*/)?(\d{8})/([^/]+)/(?!screenshots/)(.+)")
 TERMS = {"modelnet": "LicenseRef-ModelNet", "shapenet": "LicenseRef-ShapeNet"}
@@ -38,15 +43,15 @@ TERMS = {"modelnet": "LicenseRef-ModelNet", "shapenet": "LicenseRef-ShapeNet"}
 
 
 def harvest_archives(family: Family, uri: str, target: Target) -> Outcome:
-    """Bring the objects of archives that are not in a target yet.
+    """Bring the objects of archives that are not in a target yet, or are of other lengths there.
 
     Args:
         family: whose archives they are.
-        uri: a ZIP, or a folder of ZIPs; local or s3://.
+        uri: a ZIP or an uncompressed TAR, or a folder of them; local or s3://.
         target: where to, in the layout that `plan` reads.
 
     Raises:
-        SourceError: if there is no ZIP, or the source can't be read.
+        SourceError: if there is no archive, or the source can't be read.
     """
     source, files = _find_archives(uri)
     facts = {"license": TERMS[family], "license_as_given": ""}
@@ -62,7 +67,9 @@ def harvest_archives(family: Family, uri: str, target: Target) -> Outcome:
     return harvest_into(target, {"name": family, "from": uri}, work)
 
 
-def _bring_archive(family: Family, archive: Archive, collection: Collection, facts: Mapping[str, Any]) -> None:
+def _bring_archive(
+    family: Family, archive: Archive | TarArchive, collection: Collection, facts: Mapping[str, Any]
+) -> None:
     objects = (_modelnet if family == "modelnet" else _shapenet)(archive.members)
     if not objects:
         raise FormatError(f"{archive.path}: expected members as {family}'s archives have them, found none")
@@ -81,7 +88,12 @@ def _bring_archive(family: Family, archive: Archive, collection: Collection, fac
             raise NothingToTakeError(f"{name}: expected a mesh, got none")
         return Brought(files, facts, left_out)
 
-    collection.bring_all(sorted(objects), bring, Clock())
+    def is_current(row: Mapping[str, Any]) -> bool:
+        members, left_out = objects[row["id"]], row.get("left_out", {})
+        offered = {key: member.size for key, member in members.items() if member.name not in left_out}
+        return offered == {file["key"]: file["size"] for file in row["files"]}
+
+    collection.bring_all(sorted(objects), bring, Clock(), is_current)
 
 
 def _modelnet(members: list[Member]) -> dict[str, dict[str, Member]]:
@@ -115,29 +127,31 @@ def _is_main(key: str) -> bool:
 
 
 def _find_archives(uri: str) -> tuple[FolderSource | S3Source, list[SourceFile]]:
-    """The ZIP that a URI names, or those in the folder that it names."""
-    single = uri.lower().endswith(".zip")
+    """The archive that a URI names, or those in the folder that it names."""
+    single = uri.lower().endswith(ARCHIVES)
     folder, _, name = uri.rstrip("/").rpartition("/") if single else (uri, "", "")
     source = open_source(folder or ("/" if uri.startswith("/") else "."))
     if not isinstance(source, FolderSource | S3Source):
-        raise SourceError(f"source {uri}: expected a ZIP or a folder of ZIPs, local or s3://")
+        raise SourceError(f"source {uri}: expected a ZIP or TAR or a folder of them, local or s3://")
     files = [
-        file for file in source.list_files() if (file.key == name if single else file.key.lower().endswith(".zip"))
+        file for file in source.list_files() if (file.key == name if single else file.key.lower().endswith(ARCHIVES))
     ]
     if not files:
-        raise SourceError(f"source {uri}: expected a ZIP or a folder of ZIPs, found none")
+        raise SourceError(f"source {uri}: expected a ZIP or TAR or a folder of them, found none")
     return source, files
 
 
 @contextmanager
-def _open(source: FolderSource | S3Source, file: SourceFile) -> Iterator[Archive]:
+def _open(source: FolderSource | S3Source, file: SourceFile) -> Iterator[Archive | TarArchive]:
+    suffix = file.key[-4:].lower()
+    opened = open_tar if suffix == ".tar" else open_archive
     if isinstance(source, FolderSource):
-        with open_archive(source.root / file.key, max_members=MAX_MEMBERS) as archive:
+        with opened(source.root / file.key, max_members=MAX_MEMBERS) as archive:
             yield archive
         return
     with (
-        io.BufferedReader(_StoredBytes(source, file), BUFFER) as content,
-        open_archive(f"{source.uri}/{file.key}", content, MAX_MEMBERS) as archive,
+        io.BufferedReader(_StoredBytes(source, file), BUFFER[suffix]) as content,
+        opened(f"{source.uri}/{file.key}", content, MAX_MEMBERS) as archive,
     ):
         yield archive
 

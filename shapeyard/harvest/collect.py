@@ -23,6 +23,7 @@ from shapeyard.harvest.pacing import Clock
 from shapeyard.harvest.target import Target
 from shapeyard.harvest.web import WebError
 from shapeyard.ordered_map import bounded_ordered_map
+from shapeyard.sources.set_versions import Changes, compare_identities, identities, set_version
 
 WORKERS = 8
 """Objects side by side: of each most is waiting for its turn and for its bytes."""
@@ -55,6 +56,10 @@ class Outcome:
     objects: int
     missing: Mapping[str, str]
     """id → why"""
+    changes: Changes
+    """since the harvest before; all is new in the first"""
+    version: str
+    """of the set, see `sources.set_versions`"""
 
 
 class Collection:
@@ -68,24 +73,36 @@ class Collection:
         self.skipped = {entry["skipped"]: entry["reason"] for entry in journal.entries if "skipped" in entry}
         self._put = {key for entry in journal.entries if "putting" in entry for key in entry["putting"]}
         rows = {row["id"]: row for row in target.read_samples()}
+        self._before = identities(rows.values())
         rows |= {entry["row"]["id"]: entry["row"] for entry in journal.entries if "row" in entry}
         sizes = target.sizes() if rows else {}
         self.rows = {name: row for name, row in rows.items() if _is_there(row, sizes)}
 
-    def bring_all(self, ids: Sequence[str], bring: Callable[[str, Path], Brought], clock: Clock) -> None:
-        """Bring what is not there yet.
+    def bring_all(
+        self,
+        ids: Sequence[str],
+        bring: Callable[[str, Path], Brought],
+        clock: Clock,
+        is_current: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    ) -> None:
+        """Bring what is not there yet, or is not what is offered by now.
 
         Args:
             ids: class/name of each object, in the order in which they are brought.
             bring: fetches one into the empty folder that it is given; what it raises of `WebError` and `FormatError` is
                 why that object is missing.
             clock: stopped, so that all waiting ends, when this ends by an error.
+            is_current: whether an object that is there, by its row, is the one that is offered; where nobody can know
+                it before it is fetched, it is.
 
         Raises:
             SourceError: if the service does not take the token, or fails again and again, or the target can't be
                 written to; what was brought before is in the journal.
         """
-        waiting = [name for name in ids if name not in self.rows and name not in self.skipped]
+        waiting = [
+            name for name in ids
+            if name not in self.skipped and (name not in self.rows or not is_current(self.rows[name]))
+        ]  # fmt: skip
         self.missing |= dict.fromkeys(waiting, "not reached")
         done, failures, saved = len(ids) - len(waiting), 0, time.monotonic()
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -127,10 +144,17 @@ class Collection:
             for key in sorted((sizes.keys() & self._put) - named):
                 self.target.remove(key)
         self.save()
+        found = identities(self.rows.values())
+        changes, version = compare_identities(self._before, found), set_version(found)
         files = [file for row in self.rows.values() for file in row["files"]]
         self.target.write_summary(
             {
                 "source": dict(source),
+                "version": version,
+                "changes": {
+                    "since": set_version(self._before) if self._before else None, "new": len(changes.new),
+                    "gone": len(changes.gone), "changed": len(changes.changed), "same": changes.same,
+                },
                 "shapeyard": __version__,
                 "started": self.started.isoformat(timespec="seconds"),
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -151,7 +175,7 @@ class Collection:
                 ],
             }
         )  # fmt: skip
-        return Outcome(len(self.rows), self.missing)
+        return Outcome(len(self.rows), self.missing, changes, version)
 
     def _bring(self, name: str, bring: Callable[[str, Path], Brought]) -> dict[str, Any] | WebError | FormatError:
         """The row of an object whose files are in the target now, or why there is none."""
@@ -162,7 +186,7 @@ class Collection:
             for key, path in sorted(brought.files.items()):
                 described = describe_file(path)
                 files.append({"key": key, "size": described["bytes"], "sha256": described["sha256"]})
-            self._put.update(brought.files)
+            self._put.update(brought.files, (file["key"] for file in self.rows.get(name, {"files": ()})["files"]))
             self.journal.append({"putting": list(brought.files)}, sync=False)
             for key, path in brought.files.items():
                 self.target.put(path, key)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from shapeyard.contracts.files import describe_file
 from shapeyard.errors import FormatError, one_line
@@ -32,7 +33,9 @@ class ListedObject:
 
 
 def harvest_list(path: Path, target: Target, max_megabytes: int = 1000, clock: Clock | None = None) -> Outcome:
-    """Bring the files of a list that are not in a target yet; each has to have the checksum that the list says.
+    """Bring the files of a list that are not in a target yet, or have another checksum there than the list says.
+
+    What comes has to have the list's checksum.
 
     Args:
         path: a CSV file whose first line names its columns: path, url, sha256, and license, creator, title, date where
@@ -62,8 +65,14 @@ def harvest_list(path: Path, target: Target, max_megabytes: int = 1000, clock: C
                 raise FormatError(f"{key}: expected a file with the SHA-256 {sha256}, got {found['sha256']}")
         return Brought(files, listed[name].facts)
 
+    def is_current(row: Mapping[str, Any]) -> bool:
+        wanted = {key: sha256 for key, (_, sha256) in listed[row["id"]].files.items()}
+        return wanted == {file["key"]: file["sha256"] for file in row["files"]}
+
     source = {"name": "http", "list": path.name, "sha256": describe_file(path)["sha256"]}
-    return harvest_into(target, source, lambda collection: collection.bring_all(list(listed), bring, clock))
+    return harvest_into(
+        target, source, lambda collection: collection.bring_all(list(listed), bring, clock, is_current)
+    )  # fmt: skip
 
 
 def read_list(path: Path) -> dict[str, ListedObject]:

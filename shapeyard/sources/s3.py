@@ -100,6 +100,17 @@ class S3Source:
         files.sort(key=lambda file: file.key)
         return files
 
+    def find(self, key: str) -> SourceFile | None:
+        """The object at `key` below the prefix, or None."""
+        with self._errors(key):
+            try:
+                found = self._client.head_object(Bucket=self.bucket, Key=self.prefix + key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                    return None
+                raise
+        return SourceFile(key, found["ContentLength"], found["ETag"].strip('"'))
+
     def read(self, file: SourceFile, start: int = 0) -> Iterator[memoryview]:
         """The bytes of an object from `start` on, in blocks; only of the object that was listed, which its tag says.
 

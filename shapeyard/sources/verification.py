@@ -20,6 +20,7 @@ from shapeyard.ordered_map import bounded_ordered_map
 from shapeyard.sources.folder import FolderSource
 from shapeyard.sources.s3 import CONNECTIONS, S3Source
 from shapeyard.sources.schemes import open_source
+from shapeyard.sources.set_versions import Changes, compare_identities, identities, set_version
 from shapeyard.sources.source import SourceFile
 
 DATASET, SAMPLES, HARVEST = "dataset.json", "samples.jsonl", "harvest.json"
@@ -48,17 +49,6 @@ class Verified:
         return not (self.missing or self.changed or self.extra)
 
 
-@dataclass
-class Changes:
-    """Ids of objects, sorted."""
-
-    new: list[str]
-    gone: list[str]
-    changed: list[str]
-    """whose files, or the licence, differ"""
-    same: int
-
-
 def verify(uri: str, *, content: bool = True) -> Verified:
     """Compare all files of a set with its list.
 
@@ -74,6 +64,8 @@ def verify(uri: str, *, content: bool = True) -> Verified:
     listed = _listed(uri, source, there)
     found = Verified(len(listed))
     own = {DATASET} if DATASET in there else {SAMPLES, HARVEST}
+    if HARVEST in there:
+        found.changed += _other_version(uri, source, there)
     found.extra += [(key, "is not in the list") for key in sorted(there.keys() - listed.keys() - own)]
 
     def compare(key: str) -> tuple[str, str, bool]:
@@ -107,12 +99,20 @@ def compare_sets(before_uri: str, after_uri: str) -> Changes:
     Raises:
         SourceError: if one can't be listed, is no set, or its list is malformed.
     """
-    before, after = _objects(before_uri), _objects(after_uri)
-    both = before.keys() & after.keys()
-    changed = sorted(name for name in both if before[name] != after[name])
-    return Changes(
-        sorted(after.keys() - both), sorted(before.keys() - both), changed, len(both) - len(changed)
-    )  # fmt: skip
+    return compare_identities(_objects(before_uri), _objects(after_uri))
+
+
+def read_set_rows(uri: str) -> Iterator[dict[str, Any]]:
+    """The rows of samples.jsonl, one after the other; none where a folder or bucket has no such file.
+
+    Raises:
+        SourceError: if it can't be listed or read, or a line is no JSON object.
+    """
+    source = open_source(uri)
+    if isinstance(source, FolderSource | S3Source):
+        there = {file.key: file for file in source.list_files()}
+        if SAMPLES in there:
+            yield from _rows(uri, source, there)
 
 
 def _open(uri: str) -> FolderSource | S3Source:
@@ -140,18 +140,24 @@ def _listed(uri: str, source: FolderSource | S3Source, there: dict[str, SourceFi
     return listed
 
 
-def _objects(uri: str) -> dict[str, Any]:
-    """Id → what makes an object another one when it differs."""
-    source = _open(uri)
-    there = {file.key: file for file in source.list_files()}
+def _other_version(uri: str, source: FolderSource | S3Source, there: dict[str, SourceFile]) -> list[tuple[str, str]]:
+    """What is wrong with samples.jsonl: it is not that of the version which harvest.json names, where it names one."""
     try:
-        return {
-            str(row["id"]): (
-                sorted((str(one["key"]), str(one["sha256"])) for one in row.get("files", ())),
-                row.get("sha256"), row.get("license"),
-            )
-            for row in _rows(uri, source, there)
-        }  # fmt: skip
+        expected = json.loads(b"".join(source.read(there[HARVEST]))).get("version")
+    except (ValueError, AttributeError) as error:
+        return [(HARVEST, f"not readable as JSON: {one_line(error)}")]
+    version = set_version(_identities(uri, source, there))
+    return [(SAMPLES, f"expected version {expected}, found {version}")] if expected not in (None, version) else []
+
+
+def _objects(uri: str) -> dict[str, Any]:
+    source = _open(uri)
+    return _identities(uri, source, {file.key: file for file in source.list_files()})
+
+
+def _identities(uri: str, source: FolderSource | S3Source, there: dict[str, SourceFile]) -> dict[str, Any]:
+    try:
+        return identities(_rows(uri, source, there))
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{uri.rstrip('/')}/{SAMPLES}: not readable as the list of a set: {error!r}") from error
 

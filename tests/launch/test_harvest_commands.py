@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,12 +34,17 @@ def test_from_thingiverse_to_meshes(tmp_path: Path) -> None:
         server.categories[103].append(1001)
         arguments = ("thingiverse", "--categories", "pets", "--api", server.api, "--to", target)
         done = shapeyard(*arguments, THINGIVERSE_TOKEN=TOKEN)
-        assert (done.returncode, done.stdout) == (1, f"1 objects in {target}, 1 missing: see harvest.json there\n")
+        assert done.returncode == 1
+        version = re.fullmatch(
+            rf"1 objects in {target}, version ([0-9a-f]{{16}}), 1 missing: see harvest.json there\n", done.stdout
+        )
+        assert version
         server.add(103, 0)
         del server.categories[103][1:]
         (tmp_path / "set" / ".harvest" / "journal.jsonl").unlink()
         done = shapeyard(*arguments, THINGIVERSE_TOKEN=TOKEN)
-        assert (done.returncode, done.stdout) == (0, f"1 objects in {target}\n"), done.stderr
+        same = "since the last harvest: 0 new, 0 gone, 0 changed, 1 the same\n"
+        assert done.stdout == f"{same}1 objects in {target}, version {version[1]}\n", done.stderr
         refused = shapeyard(*arguments, "--per-category", "1", THINGIVERSE_TOKEN="planted-wrong")
         assert refused.returncode == 0, "nothing was left to ask for"
     assert json.loads((tmp_path / "set" / "harvest.json").read_text())["complete"]

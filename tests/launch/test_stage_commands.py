@@ -139,7 +139,11 @@ def test_what_an_output_would_empty(fetched: Path, meshes: Path, tmp_path: Path)
     ("words", "status", "expected"),
     [
         (("voxelize",), 2, "Missing option '--meshes'"),
-        (("voxelize", "--meshes", "s3://b/x", "--voxels", "y"), 2, "expected a local path, got the URI s3://b/x"),
+        (
+            ("voxelize", "--meshes", "gs://b/x", "--voxels", "y"),
+            2,
+            "expected a path or s3://bucket/prefix, got gs://b/x",
+        ),
         (("plan", "--source", "/nowhere"), 1, "expected a folder, found nothing"),
         (("plan", "--source", "x", "--shards", "99"), 1, "shards: expected 1 to 64, got 99"),
         (("fetch", "--shard", "{", "--meshes", "x"), 2, "expected JSON"),

@@ -7,15 +7,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tar_files import write_tar
 
 from shapeyard.errors import SourceError
 from shapeyard.formats.mesh import read_mesh
 from shapeyard.harvest.archived_sets import harvest_archives
-from shapeyard.harvest.collect import Outcome
 from shapeyard.harvest.target import Target
 from shapeyard.sources.copying import copy_files
 from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects
 from shapeyard.sources.schemes import open_source
+from shapeyard.sources.set_versions import Changes
 
 GLUED = b"OFF4 4 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 2 1\n3 0 1 3\n3 1 2 3\n3 0 3 2\n"
 OBJ = b"mtllib model.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
@@ -43,7 +44,8 @@ def test_modelnet_keeps_its_split(tmp_path: Path) -> None:
         },
     )  # fmt: skip
     target = str(tmp_path / "set")
-    assert harvest_archives("modelnet", str(archive), Target(target, tmp_path)) == Outcome(3, {})
+    outcome = harvest_archives("modelnet", str(archive), Target(target, tmp_path))
+    assert outcome.objects == 3 and not outcome.missing
     found = objects(target)
     assert [(item.id, item.source_split) for item in found] == [
         ("bed/bed_0001", "train"), ("chair/chair_0001", "train"), ("chair/chair_0002", "test"),
@@ -52,6 +54,9 @@ def test_modelnet_keeps_its_split(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "set" / "samples.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == [item.id for item in found]
     assert rows[0]["license"] == "LicenseRef-ModelNet"
+    write_zip(archive, **{"ModelNet10/chair/train/chair_0001.off": GLUED + b"\n"})
+    outcome = harvest_archives("modelnet", str(archive), Target(target, tmp_path))
+    assert outcome.changes == Changes([], [], ["chair/chair_0001"], 2), "what the archive has no longer stays"
 
 
 @pytest.mark.parametrize("prefix", ["ShapeNetCore.v2/", ""])
@@ -92,11 +97,29 @@ def test_out_of_a_bucket(tmp_path: Path, bucket: str) -> None:
     write_zip(tmp_path / "zips" / "ModelNet40.zip", **members)
     copy_files(str(tmp_path / "zips"), f"{bucket}/zips", lambda *_: None)
     target = Target(str(tmp_path / "set"), tmp_path)
-    assert harvest_archives("modelnet", f"{bucket}/zips/ModelNet40.zip", target) == Outcome(5, {})
+    outcome = harvest_archives("modelnet", f"{bucket}/zips/ModelNet40.zip", target)
+    assert outcome.objects == 5 and not outcome.missing
     assert (tmp_path / "set/chair/train/chair_0004.off").read_bytes() == GLUED + bytes(4)
+
+
+@pytest.mark.parametrize("in_bucket", [False, True])
+def test_the_aligned_modelnet(tmp_path: Path, bucket: str, in_bucket: bool) -> None:
+    (tmp_path / "tars").mkdir()
+    members = {f"./chair/{split}/chair_{i:04}.off": GLUED + bytes(i * 70_000) for i, split in
+               enumerate(("train", "train", "test"))}  # fmt: skip
+    uri = str(write_tar(tmp_path / "tars" / "modelnet40_manually_aligned.tar", **members))
+    if in_bucket:
+        copy_files(str(tmp_path / "tars"), bucket, lambda *_: None)
+        uri = f"{bucket}/modelnet40_manually_aligned.tar"
+    outcome = harvest_archives("modelnet", uri, Target(str(tmp_path / "set"), tmp_path))
+    assert outcome.objects == 3 and not outcome.missing
+    assert [(item.id, item.source_split) for item in objects(str(tmp_path / "set"))] == [
+        ("chair/chair_0000", "train"), ("chair/chair_0001", "train"), ("chair/chair_0002", "test"),
+    ]  # fmt: skip
+    assert (tmp_path / "set/chair/test/chair_0002.off").read_bytes() == GLUED + bytes(140_000)
 
 
 @pytest.mark.parametrize("uri", ["nothing.zip", "procedural://?objects=3"])
 def test_what_is_no_source(tmp_path: Path, uri: str) -> None:
-    with pytest.raises(SourceError, match="expected a ZIP or a folder of ZIPs"):
+    with pytest.raises(SourceError, match="expected a ZIP or TAR or a folder of them"):
         harvest_archives("modelnet", uri if "://" in uri else f"{tmp_path}/{uri}", Target(str(tmp_path), tmp_path))

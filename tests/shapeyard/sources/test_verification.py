@@ -13,7 +13,8 @@ import pytest
 from shapeyard.contracts.dataset import DatasetWriter, Sample
 from shapeyard.errors import SourceError
 from shapeyard.sources.copying import copy_files
-from shapeyard.sources.verification import Changes, compare_sets, verify
+from shapeyard.sources.set_versions import Changes, identities, set_version
+from shapeyard.sources.verification import compare_sets, verify
 
 
 def harvested(folder: Path, objects: dict[str, bytes]) -> Path:
@@ -76,6 +77,16 @@ def test_a_dataset(tmp_path: Path) -> None:
 def test_what_changed_between_two_harvests(whole: Path, tmp_path: Path) -> None:
     after = harvested(tmp_path / "after", {"cup/a": b"one", "cup/ü": b"another", "bed/c": b"new"})
     assert compare_sets(str(whole), str(after)) == Changes(["bed/c"], ["bed/b"], ["cup/ü"], 1)
+
+
+def test_a_version_is_of_what_objects_are() -> None:
+    rows = [{"id": "cup/a", "files": [{"key": "a.stl", "sha256": "1"}], "license": "CC0-1.0", "tags": ["x"]},
+            {"id": "cup/b", "files": [{"key": "b.stl", "sha256": "2"}]}]  # fmt: skip
+    version = set_version(identities(rows))
+    assert set_version(identities([rows[1], {**rows[0], "tags": []}])) == version
+    for other in ([rows[0]], [{**rows[0], "license": "MIT"}, rows[1]], [{**rows[0], "id": "cup/c"}, rows[1]]):
+        assert set_version(identities(other)) != version
+    assert len(version) == 16
 
 
 @pytest.mark.parametrize(
