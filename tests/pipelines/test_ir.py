@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from google.protobuf import json_format, struct_pb2
 
 from components import stages
 from launch.images import release_image
@@ -20,7 +21,7 @@ from launch.ir import (
     with_images,
     without_retries,
 )
-from launch.parameters import load_pipeline, pipeline_names, preset
+from launch.parameters import arguments, load_pipeline, pipeline_names, preset
 from launch.stage_commands import load_stage
 from pipelines.pods import CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
 
@@ -141,6 +142,41 @@ def type_of_value(ir: IR, stage: str, value: str) -> tuple[str, str]:
     assert reference
     name = calls(ir)[stage]["inputs"]["parameters"][reference[1]]["componentInputParameter"]
     return name, parameters_of(ir)[name]
+
+
+PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['(.+)'\]\}\}")
+
+
+def in_the_pod(task: dict[str, Any], value: str, given: dict[str, Any]) -> str:
+    """What becomes of a value of a container's resources, by KFP's driver.
+
+    It looks the placeholder's name up among the task's inputs and takes the protobuf value's string, which is empty
+    for a number; an empty count leaves the limit out. An input that is a constant is looked up the same way.
+    """
+    while reference := PLACEHOLDER.fullmatch(value):
+        source = task["inputs"]["parameters"][reference[1]]
+        found = source["runtimeValue"]["constant"] if "runtimeValue" in source else given[
+            source["componentInputParameter"]
+        ]  # fmt: skip
+        message = json_format.ParseDict(found, struct_pb2.Value())
+        value = message.string_value
+    return value
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_a_training_gets_the_accelerators_that_were_asked_for(name: str) -> None:
+    """The way from the run's parameters to the limits of the pod, as KFP's driver goes it."""
+    ir = compiled(name)
+    given = arguments(name, "small", {"accelerators": "1"})
+    for stage in ACCELERATED & set(pods(ir)):
+        task, resources = calls(ir)[stage], containers(ir)[stage]["resources"]
+        asked = resources["accelerator"]
+        limit = {in_the_pod(task, asked["resourceType"], given): in_the_pod(task, asked["resourceCount"], given)}
+        assert limit == {"nvidia.com/gpu": "1"}
+        number = {in_the_pod(task, asked["resourceCount"], given | {"accelerators": 1})}
+        assert number == {""}, "so it has to be a string"
+        for bound in ("resourceCpuLimit", "resourceMemoryLimit"):
+            assert in_the_pod(task, resources[bound], given)
 
 
 @pytest.mark.parametrize("name", pipeline_names())
