@@ -18,6 +18,8 @@ DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 MUTABLE_TAGS = frozenset({"latest", "main", "master", "dev", "edge", "nightly", "stable"})
 SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|ACCESS_KEY", re.IGNORECASE)
 SECRET_VALUE = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bhf_\w{30,}|\bghp_\w{36}\b")
+LAUNCHERS = re.compile(r"(AWS|GOOGLE|AZURE)_")
+"""What KFP's launcher reads as well, which runs in the stage's container and uploads its artifacts."""
 QUANTITY = re.compile(r"\d+(\.\d+)?(m|[KMGT]i?)?")
 
 
@@ -129,6 +131,12 @@ def _secrets(task: Mapping[str, Any], container: Mapping[str, Any], pod: Mapping
     for variable in container.get("env", ()):
         if SECRET_NAME.search(variable["name"]) and variable.get("value"):
             yield f"{variable['name']}: expected a reference to a secret, got its value in plain text"
+    references = [
+        pair for kind in ("secretAsEnv", "configMapAsEnv") for one in pod.get(kind, ()) for pair in one["keyToEnv"]
+    ]
+    for name in (*(one["envVar"] for one in references), *(one["name"] for one in container.get("env", ()))):
+        if LAUNCHERS.match(name):
+            yield f"{name}: expected a variable that KFP's launcher does not read: it would store artifacts with it"
     for value in _strings([container.get("env"), container.get("args"), task.get("inputs"), pod]):
         if SECRET_VALUE.search(value):
             yield "expected a reference to a secret, got what looks like a key in plain text"

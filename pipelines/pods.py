@@ -12,10 +12,13 @@ from kfp import dsl, kubernetes
 from shapeyard.contracts.stage import Resources, Stage
 
 SECRET = "shapeyard-s3"  # noqa: S105 - the name of the secret, no secret
-SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SECRET_KEYS = ("SHAPEYARD_S3_ACCESS_KEY_ID", "SHAPEYARD_S3_SECRET_ACCESS_KEY")
 CONFIG_MAP = "shapeyard-s3"
-CONFIG_MAP_KEYS = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
-"""The secret with the source's credentials and the config map with its address; the keys are boto3's variables."""
+CONFIG_MAP_KEYS = ("SHAPEYARD_S3_ENDPOINT_URL", "SHAPEYARD_S3_REGION")
+"""The secret with the source's credentials and the config map with its address; the keys are `S3Source`'s variables.
+
+Not boto3's: KFP's launcher runs in the same container, reads those, and would upload artifacts to the source's store.
+"""
 
 ACCELERATOR_TAINTS = ("nvidia.com/gpu", "amd.com/gpu")
 """Nodes with accelerators are by convention tainted with the accelerator's resource name."""

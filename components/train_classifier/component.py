@@ -33,7 +33,7 @@ def train_classifier(
     duplicate_iou: float = 1.0,
     ood_rate: float = 0.05,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -66,7 +66,9 @@ def train_classifier(
         fold: Which fold is the test split.
         duplicate_iou: Samples this close to a held-out one are left out, 0 to 1; 1 for exact copies alone.
         ood_rate: Share of val that may be rejected as out-of-distribution, 0 to 1.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.

@@ -28,7 +28,7 @@ def train_deepsdf(
     validate_every: int = 2000,
     patience: int = 0,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -57,7 +57,9 @@ def train_deepsdf(
         val_objects: Objects of the validation split whose codes are found at a validation.
         validate_every: Steps from one validation to the next.
         patience: Validations in a row without a better one after which the training stops; 0 for never.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.

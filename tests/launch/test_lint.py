@@ -84,6 +84,10 @@ def a_key_in_a_parameter(ir: IR) -> None:
     call(ir, "report")["inputs"]["parameters"]["title"] = {"runtimeValue": {"constant": f"AKIA{'A' * 16}"}}
 
 
+def the_sources_address_for_the_launcher(ir: IR) -> None:
+    pod(ir, "fetch")["configMapAsEnv"][0]["keyToEnv"][0]["envVar"] = "AWS_ENDPOINT_URL"
+
+
 def no_shared_memory(ir: IR) -> None:
     del pod(ir, "train-depth")["emptyDirMounts"]
 
@@ -119,6 +123,7 @@ MISTAKES: dict[Callable[[IR], None], str] = {
     no_tag: "report: image: expected a digest or a version's tag, got registry:5000/team/report",
     a_secret_in_plain_text: "fetch: AWS_SECRET_ACCESS_KEY: expected a reference to a secret",
     a_key_in_a_parameter: "report: expected a reference to a secret, got what looks like a key",
+    the_sources_address_for_the_launcher: "fetch: AWS_ENDPOINT_URL: expected a variable that KFP's launcher",
     no_shared_memory: "train-depth: expected shared memory at /dev/shm",
     no_limit: "report: memory limit: expected a quantity",
     no_deadline: "report: expected a deadline, got none",
