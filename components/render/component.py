@@ -21,7 +21,7 @@ def render(
     seed: int = 0,
     workers: int = 0,
     max_skipped: float = 0.5,
-) -> None:
+) -> str:
     """Render meshes to colour and depth images.
 
     Args:
@@ -46,6 +46,7 @@ def render(
     from components.render import RenderSettings
     from components.render.render import render as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.contracts.shard_places import place_of
 
     with stage("render"):
         settings = RenderSettings(
@@ -65,3 +66,4 @@ def render(
             max_skipped=max_skipped,
         )
         work(meshes.path, renders.path, settings)
+        return place_of(renders.uri, renders.path)

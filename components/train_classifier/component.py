@@ -1,13 +1,11 @@
 """The typed spec of `train_classifier`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-classifier:0.2.0", install_kfp_package=False)
 def train_classifier(
-    dataset: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    dataset: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     predictions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -77,6 +75,7 @@ def train_classifier(
     from components.train_classifier.train_classifier import train_classifier as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.contracts.shard_places import datasets_of
 
     with stage("train_classifier"):
         settings = TrainClassifierSettings(
@@ -106,5 +105,5 @@ def train_classifier(
             seed=seed,
             workers=workers,
         )
-        found = work([one.path for one in dataset], model.path, predictions.path, settings)
+        found = work(datasets_of(dataset), model.path, predictions.path, settings)
         log_metrics(metrics, found.figures)

@@ -1,13 +1,11 @@
 """The typed spec of `train_deepsdf`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-deepsdf:0.2.0", install_kfp_package=False)
 def train_deepsdf(
-    sdf: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    sdf: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     steps: int = 100_000,
@@ -68,6 +66,7 @@ def train_deepsdf(
     from components.train_deepsdf.train_deepsdf import train_deepsdf as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.contracts.shard_places import datasets_of
 
     with stage("train_deepsdf"):
         settings = TrainDeepsdfSettings(
@@ -93,5 +92,5 @@ def train_deepsdf(
             seed=seed,
             workers=workers,
         )
-        found = work([one.path for one in sdf], model.path, settings)
+        found = work(datasets_of(sdf), model.path, settings)
         log_metrics(metrics, found.figures)

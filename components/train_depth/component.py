@@ -1,13 +1,11 @@
 """The typed spec of `train_depth`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-depth:0.2.0", install_kfp_package=False)
 def train_depth(
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    renders: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     depths: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -56,6 +54,7 @@ def train_depth(
     from components.train_depth.train_depth import train_depth as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.contracts.shard_places import datasets_of
 
     with stage("train_depth"):
         settings = TrainDepthSettings(
@@ -75,5 +74,5 @@ def train_depth(
             seed=seed,
             workers=workers,
         )
-        found = work([one.path for one in renders], model.path, depths.path, settings)
+        found = work(datasets_of(renders), model.path, depths.path, settings)
         log_metrics(metrics, found.figures)

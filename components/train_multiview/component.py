@@ -1,14 +1,12 @@
 """The typed spec of `train_multiview`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-multiview:0.2.0", install_kfp_package=False)
 def train_multiview(
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    renders: dsl.Input[dsl.Dataset],
+    voxels: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     reconstructions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -68,6 +66,7 @@ def train_multiview(
     from components.train_multiview.train_multiview import train_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.contracts.shard_places import datasets_of
 
     with stage("train_multiview"):
         settings = TrainMultiviewSettings(
@@ -92,11 +91,5 @@ def train_multiview(
             seed=seed,
             workers=workers,
         )
-        found = work(
-            [one.path for one in renders],
-            [one.path for one in voxels],
-            model.path,
-            reconstructions.path,
-            settings,
-        )
+        found = work(datasets_of(renders), datasets_of(voxels), model.path, reconstructions.path, settings)
         log_metrics(metrics, found.figures)

@@ -1,6 +1,6 @@
 """The typed spec of `train_recgan`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List, Optional  # noqa: UP035 - kfp reads the annotations
+from typing import Optional
 
 from kfp import dsl
 
@@ -10,9 +10,9 @@ def train_recgan(
     model: dsl.Output[dsl.Model],
     reconstructions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
-    renders: Optional[dsl.Input[List[dsl.Dataset]]] = None,  # noqa: UP006, UP045
+    renders: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
     depths: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
-    voxels: Optional[dsl.Input[List[dsl.Dataset]]] = None,  # noqa: UP006, UP045
+    voxels: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
     batch_size: int = 4,
     learning_rate: float = 0.0001,
     pairs: str = "",
@@ -83,6 +83,7 @@ def train_recgan(
     from components.train_recgan.train_recgan import train_recgan as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.contracts.shard_places import datasets_of
 
     with stage("train_recgan"):
         settings = TrainRecganSettings(
@@ -114,9 +115,9 @@ def train_recgan(
             workers=workers,
         )
         found = work(
-            [one.path for one in renders or []],
+            datasets_of(renders),
             depths and depths.path,
-            [one.path for one in voxels or []],
+            datasets_of(voxels),
             model.path,
             reconstructions.path,
             settings,

@@ -92,7 +92,9 @@ class S3Source:
         self.prefix = prefix.rstrip("/") + "/" if prefix else ""
         self.anonymous = os.environ.get(ANONYMOUS, "").lower() in ("1", "yes", "true")
         with self._errors():
-            own = {name: os.environ.get(f"{variables}_{ending}") or None for name, ending in OWN_VARIABLES.items()}
+            own: dict[str, Any] = {
+                name: os.environ.get(f"{variables}_{ending}") or None for name, ending in OWN_VARIABLES.items()
+            }
             endpoint_url = own.pop("endpoint_url")
             self._session: Any = boto3.session.Session(**own)
             # The time of an object's last change is not used, and reading a million of them takes minutes.

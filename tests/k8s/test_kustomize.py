@@ -17,13 +17,21 @@ from components import stages
 from launch.images import release_image
 from launch.ir import compile_pipeline
 from launch.parameters import pipeline_names
-from pipelines.pods import ACCELERATOR_TAINTS, CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
+from pipelines.pods import (
+    ACCELERATOR_TAINTS,
+    ARTIFACTS_KEYS,
+    ARTIFACTS_SECRET,
+    CONFIG_MAP,
+    CONFIG_MAP_KEYS,
+    SECRET,
+    SECRET_KEYS,
+)
 
 FOLDER = Path(__file__).parents[2] / "k8s"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
 VERSIONS = ("1.28", "1.35", "1.36", "1.37")
 """The oldest that is promised, and the newest three."""
-FROM_OUTSIDE = {("Secret", SECRET), ("Secret", "shapeyard-registry")}
+FROM_OUTSIDE = {("Secret", SECRET), ("Secret", "shapeyard-registry"), ("Secret", ARTIFACTS_SECRET)}
 """What is made by hand, as k8s/README.md says, or by KFP."""
 
 Manifest = dict[str, Any]
@@ -148,7 +156,7 @@ def test_what_a_pipeline_refers_to_is_there(manifests: list[Manifest], name: str
 
 
 def test_the_settings_are_those_that_stages_read(manifests: list[Manifest]) -> None:
-    assert set(named(manifests, "ConfigMap", CONFIG_MAP)["data"]) <= set(CONFIG_MAP_KEYS)
+    assert set(named(manifests, "ConfigMap", CONFIG_MAP)["data"]) <= {*CONFIG_MAP_KEYS, *ARTIFACTS_KEYS}
 
 
 def test_the_store_of_dev_is_where_its_settings_say() -> None:
