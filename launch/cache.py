@@ -18,8 +18,8 @@ from typing import Any
 from shapeyard.contracts.dataset import read_info
 from shapeyard.contracts.files import write_json
 from shapeyard.contracts.model import check_model
-from shapeyard.contracts.shard_places import Place
 from shapeyard.errors import DatasetError
+from shapeyard.sources.shard_places import Place
 
 
 def relocate_entries(pipeline_root: Path, cache_root: Path) -> None:

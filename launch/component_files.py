@@ -117,7 +117,7 @@ def _body(name: str, stage: Stage) -> Iterator[str]:
         imports.append(f"    from {stage.settings.__module__} import {stage.settings.__name__}\n")
     places = [name for name, used in (("datasets_of", stage.reads_shards), ("place_of", stage.in_loop)) if used]
     if places:
-        imports.append(f"    from shapeyard.contracts.shard_places import {', '.join(places)}\n")
+        imports.append(f"    from shapeyard.sources.shard_places import {', '.join(places)}\n")
     if logs:
         imports.append(f"    from shapeyard.contracts.measures import {', '.join(sorted(logs))}\n")
     yield from sorted(imports)

@@ -33,7 +33,7 @@ def evaluate(
     from components.evaluate.evaluate import evaluate as work
     from shapeyard.contracts.measures import log_confusion, log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("evaluate"):
         found = work(

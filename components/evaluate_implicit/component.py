@@ -34,7 +34,7 @@ def evaluate_implicit(
     from components.evaluate_implicit.evaluate_implicit import evaluate_implicit as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("evaluate_implicit"):
         settings = EvaluateImplicitSettings(

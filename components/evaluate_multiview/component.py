@@ -32,7 +32,7 @@ def evaluate_multiview(
     from components.evaluate_multiview.evaluate_multiview import evaluate_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("evaluate_multiview"):
         settings = EvaluateMultiviewSettings(

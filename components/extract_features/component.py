@@ -29,7 +29,7 @@ def extract_features(
     from components.extract_features import ExtractFeaturesSettings
     from components.extract_features.extract_features import extract_features as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import place_of
+    from shapeyard.sources.shard_places import place_of
 
     with stage("extract_features"):
         settings = ExtractFeaturesSettings(

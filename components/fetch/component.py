@@ -23,7 +23,7 @@ def fetch(
     from components.fetch import FetchSettings
     from components.fetch.fetch import fetch as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import place_of
+    from shapeyard.sources.shard_places import place_of
 
     with stage("fetch"):
         settings = FetchSettings(

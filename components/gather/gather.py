@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shapeyard.contracts.progress import report
-from shapeyard.contracts.shard_places import Place, write_places
+from shapeyard.sources.shard_places import Place, write_places
 
 
 def gather(places: Sequence[str], datasets: str | Path) -> None:

@@ -41,7 +41,7 @@ def reconstruct_surfaces(
     from components.reconstruct_surfaces import ReconstructSurfacesSettings
     from components.reconstruct_surfaces.reconstruct_surfaces import reconstruct_surfaces as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("reconstruct_surfaces"):
         settings = ReconstructSurfacesSettings(

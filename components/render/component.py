@@ -46,7 +46,7 @@ def render(
     from components.render import RenderSettings
     from components.render.render import render as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import place_of
+    from shapeyard.sources.shard_places import place_of
 
     with stage("render"):
         settings = RenderSettings(

@@ -35,7 +35,7 @@ def report(
     from components.report import ReportSettings
     from components.report.report import report as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("report"):
         settings = ReportSettings(

@@ -30,7 +30,7 @@ def report_classifier(
     from components.report_classifier.report_classifier import report_classifier as work
     from shapeyard.contracts.measures import log_confusion, log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("report_classifier"):
         settings = ReportClassifierSettings(

@@ -41,7 +41,7 @@ def sample_sdf(
     from components.sample_sdf import SampleSdfSettings
     from components.sample_sdf.sample_sdf import sample_sdf as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import place_of
+    from shapeyard.sources.shard_places import place_of
 
     with stage("sample_sdf"):
         settings = SampleSdfSettings(

@@ -75,7 +75,7 @@ def train_classifier(
     from components.train_classifier.train_classifier import train_classifier as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_classifier"):
         settings = TrainClassifierSettings(

@@ -66,7 +66,7 @@ def train_deepsdf(
     from components.train_deepsdf.train_deepsdf import train_deepsdf as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_deepsdf"):
         settings = TrainDeepsdfSettings(

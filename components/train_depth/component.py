@@ -54,7 +54,7 @@ def train_depth(
     from components.train_depth.train_depth import train_depth as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_depth"):
         settings = TrainDepthSettings(

@@ -66,7 +66,7 @@ def train_multiview(
     from components.train_multiview.train_multiview import train_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_multiview"):
         settings = TrainMultiviewSettings(

@@ -83,7 +83,7 @@ def train_recgan(
     from components.train_recgan.train_recgan import train_recgan as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import datasets_of
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_recgan"):
         settings = TrainRecganSettings(

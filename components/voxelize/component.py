@@ -39,7 +39,7 @@ def voxelize(
     from components.voxelize import VoxelizeSettings
     from components.voxelize.voxelize import voxelize as work
     from shapeyard.contracts.progress import stage
-    from shapeyard.contracts.shard_places import place_of
+    from shapeyard.sources.shard_places import place_of
 
     with stage("voxelize"):
         settings = VoxelizeSettings(

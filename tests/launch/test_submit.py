@@ -19,7 +19,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
-from kfp_api import KfpApi, RefusedError, answers, drops, hangs, kfp_api, refuses
+from kfp_api import KfpApi, answers, drops, hangs, kfp_api, refuses
 
 from launch import cli
 from launch import submit as submission
@@ -119,26 +119,6 @@ def test_a_run_is_created(api: KfpApi) -> None:
     assert run["experiment_id"] == "exp-0"
     assert run["display_name"].startswith("reconstruct-small 20")
     assert "service_account" not in run
-
-
-def test_the_number_of_accelerators_goes_as_text(quick: Submit, api: KfpApi) -> None:
-    """From ours and from kfp's own command, whose values are JSON."""
-    assert quick("--param", "accelerators=1", api=api).returncode == 0
-    assert api.run["runtime_config"]["parameters"]["accelerators"] == "1"
-    api.runs.clear()
-    words = ["--endpoint", api.endpoint, "run", "create", "-e", "x", "-f", str(COMMITTED), "source=s3://bucket/meshes"]
-    assert kfp_command(*words, "accelerators=1").returncode, "KFP reads a number, and its server refuses it"
-    assert not api.runs
-    done = kfp_command(*words, 'accelerators="1"')
-    assert done.returncode == 0, done.stderr
-    assert api.run["runtime_config"]["parameters"]["accelerators"] == "1"
-
-
-def test_the_stand_in_knows_the_fields_of_the_api(api: KfpApi) -> None:
-    with pytest.raises(RefusedError, match='unknown field "service_acount" in V2beta1Run'):
-        api.answer("POST", "/runs", {}, {}, b'{"experiment_id": "exp-0", "service_acount": "x"}')
-    with pytest.raises(RefusedError, match=r"V2beta1Run\.display_name: expected str, got 3"):
-        api.answer("POST", "/runs", {}, {}, b'{"experiment_id": "exp-0", "display_name": 3}')
 
 
 def test_it_takes_the_release_images(api: KfpApi) -> None:

@@ -12,9 +12,9 @@ from kfp import dsl
 
 from components.gather.gather import gather
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
-from shapeyard.contracts.shard_places import Place, datasets_of, place_of
 from shapeyard.errors import DatasetError
 from shapeyard.sources.s3 import S3Source
+from shapeyard.sources.shard_places import Place, datasets_of, place_of
 
 
 def shard(path: Path, *names: str) -> Path:
