@@ -8,7 +8,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
        --requirement /requirements/base.txt \
     && /opt/shapeyard/bin/pip uninstall --yes pip
 
-ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp USER=shapeyard
+ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp USER=shapeyard \
+    NVIDIA_VISIBLE_DEVICES=void
 RUN --mount=type=bind,target=/context \
     mkdir /app \
     && cp -r /context/shapeyard /context/components /context/pipelines /context/launch /app \

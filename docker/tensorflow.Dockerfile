@@ -13,7 +13,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && /opt/shapeyard/bin/pip uninstall --yes pip
 
 ENV PATH=/opt/shapeyard/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/tmp USER=shapeyard \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility TF_CPP_MIN_LOG_LEVEL=2
+    NVIDIA_VISIBLE_DEVICES=void NVIDIA_DRIVER_CAPABILITIES=compute,utility TF_CPP_MIN_LOG_LEVEL=2
 RUN --mount=type=bind,target=/context \
     mkdir /app \
     && cp -r /context/shapeyard /context/components /context/pipelines /context/launch /app \

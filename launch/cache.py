@@ -19,6 +19,7 @@ from shapeyard.contracts.dataset import read_info
 from shapeyard.contracts.files import write_json
 from shapeyard.contracts.model import check_model
 from shapeyard.errors import DatasetError
+from shapeyard.sources.shard_places import Place
 
 
 def relocate_entries(pipeline_root: Path, cache_root: Path) -> None:
@@ -38,6 +39,12 @@ def _relocated(value: Any, pipeline_root: Path) -> Any:
         if "uri" in value:
             return {**value, "uri": str(_below(Path(value["uri"]), pipeline_root))}
         return {name: _relocated(part, pipeline_root) for name, part in value.items()}
+    if isinstance(value, str):
+        try:
+            place = Place.parse(value)
+        except DatasetError:
+            return value
+        return str(place._replace(uri=str(_below(Path(place.uri), pipeline_root))))
     return [_relocated(part, pipeline_root) for part in value] if isinstance(value, list) else value
 
 

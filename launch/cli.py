@@ -120,7 +120,10 @@ def submit(
 @click.option("--out", type=FOLDER, help="Where the YAML goes.  [default: pipelines/compiled]")
 @click.option("--images", "lock", type=FILE, help="Take the images by the digests that `make images` wrote.")
 @click.option("--node", "nodes", multiple=True, metavar="LABEL=VALUE", help="Train on nodes with this label.")
-def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | None, nodes: tuple[str, ...]) -> None:
+@click.option("--check", is_flag=True, help="Write nothing; say what a cluster would stumble over.")
+def compile_command(
+    pipelines: tuple[str, ...], out: Path | None, lock: Path | None, nodes: tuple[str, ...], check: bool
+) -> None:
     """Compile pipelines to KFP's YAML; all of them if none is named, and then all else that is derived as well.
 
     That is every stage's component.py, docker/compose*.yaml, docs/reference/, docs/benchmarks.md, docs/index.md, and
@@ -131,11 +134,22 @@ def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | N
     from launch.docs import write_docs
     from launch.image_lock import locked_images
     from launch.images import release_image
-    from launch.ir import COMPILED, compile_pipeline, dump, on_accelerator_nodes, with_images
+    from launch.ir import COMPILED, IR, compile_pipeline, dump, on_accelerator_nodes, with_images
+    from launch.lint import findings
     from launch.parameters import pipeline_names
 
     image_of_stage = locked_images(lock) if lock else release_image
     labels = dict(_name_and_value("--node", text) for text in nodes)
+
+    def compiled(name: str) -> IR:
+        ir = with_images(compile_pipeline(name), image_of_stage)
+        return on_accelerator_nodes(ir, labels) if labels else ir
+
+    if check:
+        found = [f"{name}: {line}" for name in pipelines or pipeline_names() for line in findings(compiled(name))]
+        for line in found:
+            click.echo(line)
+        raise SystemExit(1 if found else 0)
     folder = out or COMPILED
     if not pipelines and not out:
         for path in write_component_files():
@@ -143,8 +157,7 @@ def compile_command(pipelines: tuple[str, ...], out: Path | None, lock: Path | N
     folder.mkdir(parents=True, exist_ok=True)
     for name in pipelines or pipeline_names():
         path = folder / f"{name}.yaml"
-        ir = with_images(compile_pipeline(name), image_of_stage)
-        path.write_text(dump(on_accelerator_nodes(ir, labels) if labels else ir), encoding="utf-8")
+        path.write_text(dump(compiled(name)), encoding="utf-8")
         click.echo(path)
     if not pipelines and not out:
         for path in (*write_compose_files(), *write_docs()):

@@ -16,6 +16,8 @@ from shapeyard.contracts.stage import Artifact, Setting, Stage, required, settin
 
 FIGURES = ("Metrics", "ClassificationMetrics")
 """The outputs that are made of what the work returns; all others the work writes itself."""
+VALUES = ("dict", "list")
+"""Inputs that are no artifacts."""
 WIDTH = 120
 
 
@@ -33,8 +35,9 @@ def write_component_files() -> list[Path]:
 def component_source(name: str, stage: Stage) -> str:
     """The content of `component.py`."""
     typing_names = _typing_names(stage)
-    imported = f"from typing import {', '.join(typing_names)}  # noqa: UP035 - kfp reads the annotations\n\n"
-    returns = "List[dict]" if stage.gives_items else "None"
+    why = "  # noqa: UP035 - kfp reads the annotations" if "List" in typing_names else ""
+    imported = f"from typing import {', '.join(typing_names)}{why}\n\n"
+    returns = "List[dict]" if stage.gives_items else "str" if stage.in_loop else "None"
     ignored = "  # type: ignore[type-arg]  # noqa: UP006" if stage.gives_items else ""
     return (
         f'"""The typed spec of `{name}`, derived from the package by `shapeyard compile`: do not edit."""\n\n'
@@ -49,7 +52,7 @@ def component_source(name: str, stage: Stage) -> str:
 
 def _typing_names(stage: Stage) -> list[str]:
     inputs = stage.inputs.values()
-    used = {"List": stage.gives_items or any(one.many for one in inputs), "Optional": any(i.optional for i in inputs)}
+    used = {"List": stage.gives_items, "Optional": any(i.optional for i in inputs)}
     return [name for name, needed in used.items() if needed]
 
 
@@ -73,15 +76,12 @@ def _parameters(stage: Stage) -> Iterator[str]:
 
 
 def _input(name: str, artifact: Artifact) -> str:
-    if artifact.schema == "dict":
-        return f"    {name}: dict,  # type: ignore[type-arg]\n"
-    kind, ignored = f"dsl.{artifact.schema}", []
-    if artifact.many:
-        kind, ignored = f"List[{kind}]", ["UP006"]
-    kind = f"dsl.Input[{kind}]"
+    if artifact.schema in VALUES:
+        return f"    {name}: {artifact.schema},  # type: ignore[type-arg]\n"
+    kind = f"dsl.Input[dsl.{artifact.schema}]"
+    comment = ""
     if artifact.optional:
-        kind, ignored = f"Optional[{kind}]", [*ignored, "UP045"]
-    comment = f"  # noqa: {', '.join(ignored)}" if ignored else ""
+        kind, comment = f"Optional[{kind}]", "  # noqa: UP045"
     return f"    {name}: {kind}{' = None' if artifact.optional else ''},{comment}\n"
 
 
@@ -115,6 +115,9 @@ def _body(name: str, stage: Stage) -> Iterator[str]:
     imports.append("    from shapeyard.contracts.progress import stage\n")
     if settings:
         imports.append(f"    from {stage.settings.__module__} import {stage.settings.__name__}\n")
+    places = [name for name, used in (("datasets_of", stage.reads_shards), ("place_of", stage.in_loop)) if used]
+    if places:
+        imports.append(f"    from shapeyard.sources.shard_places import {', '.join(places)}\n")
     if logs:
         imports.append(f"    from shapeyard.contracts.measures import {', '.join(sorted(logs))}\n")
     yield from sorted(imports)
@@ -135,6 +138,9 @@ def _body(name: str, stage: Stage) -> Iterator[str]:
         yield f"        {result}work(\n"
         yield from (f"            {argument},\n" for argument in arguments)
         yield "        )\n"
+    if stage.in_loop:
+        (output,) = stage.outputs
+        yield f"        return place_of({output}.uri, {output}.path)\n"
     if figures["Metrics"]:
         yield f"        log_metrics({figures['Metrics']}, found.figures)\n"
     if figures["ClassificationMetrics"]:
@@ -142,8 +148,8 @@ def _body(name: str, stage: Stage) -> Iterator[str]:
 
 
 def _path(name: str, artifact: Artifact) -> str:
-    if artifact.schema == "dict":
+    if artifact.schema in VALUES:
         return name
     if artifact.many:
-        return f"[one.path for one in {name}{' or []' if artifact.optional else ''}]"
+        return f"datasets_of({name})"
     return f"{name} and {name}.path" if artifact.optional else f"{name}.path"

@@ -120,6 +120,8 @@ def _relative(value: Any, root: str) -> Any:
         return {"type": value.schema_title, "name": value.name, "uri": uri, "metadata": value.metadata}
     if isinstance(value, Mapping):
         return {name: _relative(part, root) for name, part in value.items()}
+    if isinstance(value, str):
+        return value.replace(f"{root}/", "")  # the place of a shard's dataset
     return [_relative(part, root) for part in value] if isinstance(value, list) else value
 
 

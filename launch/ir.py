@@ -66,7 +66,7 @@ def task_names(ir: IR) -> set[str]:
 def stages_in_loops(ir: IR) -> set[str]:
     """The stages that a ParallelFor calls, once a shard."""
     loops = [component for name, component in ir[0]["components"].items() if name.startswith("comp-for-loop")]
-    return {_stage_of_task(task) for loop in loops for task in loop["dag"]["tasks"].values()}
+    return {_stage_of_task(ir, task) for loop in loops for task in loop["dag"]["tasks"].values()}
 
 
 def stages_behind(ir: IR) -> dict[str, set[str]]:
@@ -130,12 +130,13 @@ def stage_of_image(image: str) -> str:
     return re.split("[:@]", image.rpartition("/")[2])[0].replace("-", "_")
 
 
-def _stage_of_task(task: Mapping[str, Any]) -> str:
-    name: str = task["componentRef"]["name"]
-    return name.removeprefix("comp-").replace("-", "_")
+def _stage_of_task(ir: IR, task: Mapping[str, Any]) -> str:
+    """A stage that is called several times has a component for each call, so it goes by the image."""
+    label: str = ir[0]["components"][task["componentRef"]["name"]]["executorLabel"]
+    return stage_of_image(_executors(ir)[label]["container"]["image"])
 
 
 def _stages_of_call(ir: IR, task: Mapping[str, Any]) -> set[str]:
     """The stage that a task calls, or those inside the loop that it is."""
     inner = ir[0]["components"][task["componentRef"]["name"]].get("dag")
-    return {_stage_of_task(t) for t in inner["tasks"].values()} if inner else {_stage_of_task(task)}
+    return {_stage_of_task(ir, one) for one in inner["tasks"].values()} if inner else {_stage_of_task(ir, task)}

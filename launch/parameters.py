@@ -14,6 +14,9 @@ from shapeyard.errors import ParameterError
 
 FOLDER = Path(pipelines.__file__).resolve().parent
 EXTENDS = "extends"
+AUTO = "auto"
+CHECKPOINTS = "shapeyard-checkpoints"
+"""The prefix in the source's bucket that the parameter `checkpoints` means by `auto`."""
 
 
 def pipeline_names() -> list[str]:
@@ -78,8 +81,16 @@ def arguments(pipeline: str, preset_name: str, given: Mapping[str, str]) -> dict
         if name not in values:
             raise ParameterError(f"--param {name}: expected one of {', '.join(sorted(values))}")
         values[name] = _parsed(name, declared.parameters()[name].setting.type, text)
+    if values.get("checkpoints") == AUTO:
+        values["checkpoints"] = _beside(values["source"])
     declared.check(values)
     return values
+
+
+def _beside(source: str) -> str:
+    """Where checkpoints go that are to lie in the source's bucket; nowhere for a source that is none."""
+    scheme, separator, rest = source.partition("://")
+    return f"s3://{rest.partition('/')[0]}/{CHECKPOINTS}" if separator and scheme == "s3" else ""
 
 
 def _parsed(name: str, kind: type, text: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from components import stages, what_it_does
-from launch.component_files import FIGURES
+from launch.component_files import FIGURES, VALUES
 from launch.remote_paths import InputPath, OutputPath
 from shapeyard.contracts.stage import Artifact, Setting, Stage, required, settings_of
 from shapeyard.errors import require
@@ -51,7 +51,7 @@ class _StageCommand(click.Command):
 
 
 def _input_option(name: str, artifact: Artifact) -> click.Option:
-    if artifact.schema == "dict":
+    if artifact.schema in VALUES:
         return click.Option([_flag(name), name], type=_Json(), required=True, help=artifact.text)
     note = " Give the option several times for several." if artifact.many else ""
     return click.Option(
@@ -102,7 +102,7 @@ def _caller(name: str, stage: Stage) -> Callable[..., None]:
                     # The last part as it is: a symbolic link is refused, where its target would be emptied.
                     path = path.parent.resolve() / path.name
                     arguments[argument] = _artifact(path, stage.outputs[argument].schema)
-                elif argument in stage.inputs and stage.inputs[argument].schema != "dict":
+                elif argument in stage.inputs and stage.inputs[argument].schema not in VALUES:
                     artifact = stage.inputs[argument]
                     paths = value if artifact.many else () if value is None else (value,)
                     made = [_artifact(path.resolve(), artifact.schema) for path in paths]
@@ -110,7 +110,7 @@ def _caller(name: str, stage: Stage) -> Callable[..., None]:
                 else:
                     arguments[argument] = value
             result = component.python_func(**arguments)
-        for item in result or ():  # what a loop runs over, a line each
+        for item in result if stage.gives_items else ():  # what a loop runs over, a line each
             click.echo(json.dumps(item))
 
     return call

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from components import stages as all_stages
 from shapeyard.contracts.stage import NO_EFFECT, Setting, Settings, required, settings_of
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 SHARED = ("seed", "workers", "checkpoints", "checkpoint_minutes", "max_skipped", "max_triangles", "title")
 """Settings that mean the same in every stage."""
+GATHER = "gather"
+"""The stage between the loop and what takes its results."""
+_GATHERED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""Task in the loop → the task that gathers its output."""
 SHARD_WORKERS = "shard_workers"
 """The name of the setting `workers` for stages in the loop over the shards: two iterations run side by side."""
 
@@ -167,7 +172,9 @@ def pipeline(
         outputs: what a run shows: name → `stage.output`.
         hidden: stage → settings that are no parameters of the pipeline and keep their defaults.
     """
-    return lambda build: Pipeline(build.__name__, description, build, stages, hidden or {}, outputs)
+    inside = [name for name in stages if name == "plan" or all_stages()[name].in_loop]
+    ordered = {**{name: stages[name] for name in inside}, GATHER: "", **stages}  # it follows from the loop
+    return lambda build: Pipeline(build.__name__, description, build, ordered, hidden or {}, outputs)
 
 
 class Stages:
@@ -212,11 +219,23 @@ class Stages:
         return self._tasks[stage].outputs[name]
 
 
-def collected(task: dsl.PipelineTask, output: str) -> dsl.Collected:
-    """A shard stage's output from all shards; made anew for each taker, since the compiler rewrites it in place."""
+def collected(task: dsl.PipelineTask, output: str) -> Any:
+    """A shard stage's output from all shards, as one artifact for all who take it: see `gather`.
+
+    Args:
+        task: in the loop.
+        output: the only one that its stage has.
+    """
     from kfp import dsl
 
-    return dsl.Collected(task.outputs[output])
+    from pipelines.pods import ask_for_resources
+
+    if task not in _GATHERED:
+        places = dsl.Collected(task.outputs["Output"])
+        _GATHERED[task] = getattr(importlib.import_module(f"components.{GATHER}.component"), GATHER)(places=places)
+        ask_for_resources(_GATHERED[task], all_stages()[GATHER])
+    require(output in task.outputs, f"{task.name}: expected one of its outputs, got {output}")
+    return _GATHERED[task].outputs["datasets"]
 
 
 def train_and_report_classifier(stage: Stages, shards: dsl.PipelineTask, output: str) -> None:

@@ -12,10 +12,22 @@ from kfp import dsl, kubernetes
 from shapeyard.contracts.stage import Resources, Stage
 
 SECRET = "shapeyard-s3"  # noqa: S105 - the name of the secret, no secret
-SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SECRET_KEYS = ("SHAPEYARD_S3_ACCESS_KEY_ID", "SHAPEYARD_S3_SECRET_ACCESS_KEY")
 CONFIG_MAP = "shapeyard-s3"
-CONFIG_MAP_KEYS = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
-"""The secret with the source's credentials and the config map with its address; the keys are boto3's variables."""
+CONFIG_MAP_KEYS = ("SHAPEYARD_S3_ENDPOINT_URL", "SHAPEYARD_S3_REGION")
+"""The secret with the source's credentials and the config map with its address; the keys are `S3Source`'s variables.
+
+Not boto3's: KFP's launcher runs in the same container, reads those, and would upload artifacts to the source's store.
+"""
+
+ARTIFACTS_SECRET = "mlpipeline-minio-artifact"  # noqa: S105
+ARTIFACTS_SECRET_KEYS = {
+    "accesskey": "SHAPEYARD_ARTIFACTS_ACCESS_KEY_ID",
+    "secretkey": "SHAPEYARD_ARTIFACTS_SECRET_ACCESS_KEY",
+}
+"""KFP's own secret for its artifact store, there in every namespace that it runs in → the stage's variables."""
+ARTIFACTS_KEYS = ("SHAPEYARD_ARTIFACTS_ENDPOINT_URL", "SHAPEYARD_ARTIFACTS_REGION")
+"""In the config map: where that store is."""
 
 ACCELERATOR_TAINTS = ("nvidia.com/gpu", "amd.com/gpu")
 """Nodes with accelerators are by convention tainted with the accelerator's resource name."""
@@ -39,10 +51,16 @@ def ask_for_resources(task: dsl.PipelineTask, stage: Stage) -> None:
         kubernetes.empty_dir_mount(
             task, "shared-memory", "/dev/shm", medium="Memory", size_limit=resources.shared_memory  # noqa: S108
         )  # fmt: skip
+    # Optional, all: a store may be public, need no address (AWS), or trust the pod's service account.
+    settings: list[str] = []
     if stage.uses_bucket:
-        # Optional, both: a source may be public, need no address (AWS), or trust the pod's service account.
         kubernetes.use_secret_as_env(task, SECRET, {key: key for key in SECRET_KEYS}, optional=True)
-        kubernetes.use_config_map_as_env(task, CONFIG_MAP, {key: key for key in CONFIG_MAP_KEYS}, optional=True)
+        settings += CONFIG_MAP_KEYS
+    if stage.reads_shards:
+        kubernetes.use_secret_as_env(task, ARTIFACTS_SECRET, ARTIFACTS_SECRET_KEYS, optional=True)
+        settings += ARTIFACTS_KEYS
+    if settings:
+        kubernetes.use_config_map_as_env(task, CONFIG_MAP, {key: key for key in settings}, optional=True)
 
 
 def ask_for_accelerators(task: dsl.PipelineTask, accelerator_type: str, count: str) -> None:

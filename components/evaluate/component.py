@@ -1,15 +1,13 @@
 """The typed spec of `evaluate`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/evaluate:0.2.0", install_kfp_package=False)
 def evaluate(
-    meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    meshes: dsl.Input[dsl.Dataset],
+    renders: dsl.Input[dsl.Dataset],
+    voxels: dsl.Input[dsl.Dataset],
     depths: dsl.Input[dsl.Dataset],
     reconstructions: dsl.Input[dsl.Dataset],
     class_predictions: dsl.Input[dsl.Dataset],
@@ -35,12 +33,13 @@ def evaluate(
     from components.evaluate.evaluate import evaluate as work
     from shapeyard.contracts.measures import log_confusion, log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("evaluate"):
         found = work(
-            [one.path for one in meshes],
-            [one.path for one in renders],
-            [one.path for one in voxels],
+            datasets_of(meshes),
+            datasets_of(renders),
+            datasets_of(voxels),
             depths.path,
             reconstructions.path,
             class_predictions.path,

@@ -1,14 +1,12 @@
 """The typed spec of `evaluate_implicit`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/evaluate-implicit:0.2.0", install_kfp_package=False)
 def evaluate_implicit(
-    meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    sdf: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    meshes: dsl.Input[dsl.Dataset],
+    sdf: dsl.Input[dsl.Dataset],
     surfaces: dsl.Input[dsl.Dataset],
     interpolations: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
@@ -36,6 +34,7 @@ def evaluate_implicit(
     from components.evaluate_implicit.evaluate_implicit import evaluate_implicit as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("evaluate_implicit"):
         settings = EvaluateImplicitSettings(
@@ -43,8 +42,8 @@ def evaluate_implicit(
             title=title,
         )
         found = work(
-            [one.path for one in meshes],
-            [one.path for one in sdf],
+            datasets_of(meshes),
+            datasets_of(sdf),
             surfaces.path,
             interpolations.path,
             model.path,

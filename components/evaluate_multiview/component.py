@@ -1,15 +1,13 @@
 """The typed spec of `evaluate_multiview`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/evaluate-multiview:0.2.0", install_kfp_package=False)
 def evaluate_multiview(
-    meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    meshes: dsl.Input[dsl.Dataset],
+    renders: dsl.Input[dsl.Dataset],
+    voxels: dsl.Input[dsl.Dataset],
     reconstructions: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     page: dsl.Output[dsl.HTML],
@@ -34,15 +32,16 @@ def evaluate_multiview(
     from components.evaluate_multiview.evaluate_multiview import evaluate_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("evaluate_multiview"):
         settings = EvaluateMultiviewSettings(
             title=title,
         )
         found = work(
-            [one.path for one in meshes],
-            [one.path for one in renders],
-            [one.path for one in voxels],
+            datasets_of(meshes),
+            datasets_of(renders),
+            datasets_of(voxels),
             reconstructions.path,
             model.path,
             page.path,

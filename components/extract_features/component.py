@@ -13,7 +13,7 @@ def extract_features(
     max_triangles: int = 2_000_000,
     workers: int = 0,
     max_skipped: float = 0.5,
-) -> None:
+) -> str:
     """Turn printable objects into features: a grid, sizes, and shape in numbers.
 
     Args:
@@ -29,6 +29,7 @@ def extract_features(
     from components.extract_features import ExtractFeaturesSettings
     from components.extract_features.extract_features import extract_features as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import place_of
 
     with stage("extract_features"):
         settings = ExtractFeaturesSettings(
@@ -40,3 +41,4 @@ def extract_features(
             max_skipped=max_skipped,
         )
         work(meshes.path, features.path, settings)
+        return place_of(features.uri, features.path)

@@ -10,7 +10,7 @@ def fetch(
     max_megabytes: int = 256,
     max_triangles: int = 2_000_000,
     max_skipped: float = 0.5,
-) -> None:
+) -> str:
     """Bring the meshes of one shard with their materials and textures, and leave out what cannot be used.
 
     Args:
@@ -23,6 +23,7 @@ def fetch(
     from components.fetch import FetchSettings
     from components.fetch.fetch import fetch as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import place_of
 
     with stage("fetch"):
         settings = FetchSettings(
@@ -31,3 +32,4 @@ def fetch(
             max_skipped=max_skipped,
         )
         work(shard, meshes.path, settings)
+        return place_of(meshes.uri, meshes.path)

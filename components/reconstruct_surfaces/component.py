@@ -1,13 +1,11 @@
 """The typed spec of `reconstruct_surfaces`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/reconstruct-surfaces:0.2.0", install_kfp_package=False)
 def reconstruct_surfaces(
-    sdf: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    sdf: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     surfaces: dsl.Output[dsl.Dataset],
     interpolations: dsl.Output[dsl.Dataset],
@@ -43,6 +41,7 @@ def reconstruct_surfaces(
     from components.reconstruct_surfaces import ReconstructSurfacesSettings
     from components.reconstruct_surfaces.reconstruct_surfaces import reconstruct_surfaces as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("reconstruct_surfaces"):
         settings = ReconstructSurfacesSettings(
@@ -57,4 +56,4 @@ def reconstruct_surfaces(
             seed=seed,
             workers=workers,
         )
-        work([one.path for one in sdf], model.path, surfaces.path, interpolations.path, settings)
+        work(datasets_of(sdf), model.path, surfaces.path, interpolations.path, settings)

@@ -37,6 +37,8 @@ class RenderSettings(ShardSettings):
     """studio (every view lit alike, from over the left shoulder) or random (to train for photographs)."""
     background: Annotated[str, OneOf(("transparent", "random"))] = "transparent"
     """transparent or random (opaque images, to train for photographs)."""
+    device: Annotated[str, OneOf(("cpu", "gpu"))] = "cpu"
+    """cpu, or gpu for one that Blender finds (OptiX, else CUDA); a GPU's pixels differ in the last digits."""
     seed: NonNegativeInt = 0
     """Of the azimuths at which orbit and sphere start, of r2n2's views, of random light and background."""
 

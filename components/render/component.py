@@ -17,10 +17,11 @@ def render(
     passes: str = "",
     light: str = "studio",
     background: str = "transparent",
+    device: str = "cpu",
     seed: int = 0,
     workers: int = 0,
     max_skipped: float = 0.5,
-) -> None:
+) -> str:
     """Render meshes to colour and depth images.
 
     Args:
@@ -37,6 +38,7 @@ def render(
         passes: What to make besides colour and depth, with commas between: normals, albedo.
         light: studio (every view lit alike, from over the left shoulder) or random (to train for photographs).
         background: transparent or random (opaque images, to train for photographs).
+        device: cpu, or gpu for one that Blender finds (OptiX, else CUDA); a GPU's pixels differ in the last digits.
         seed: Of the azimuths at which orbit and sphere start, of r2n2's views, of random light and background.
         workers: Cores to work on; 0 for all that the process may use.
         max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
@@ -44,6 +46,7 @@ def render(
     from components.render import RenderSettings
     from components.render.render import render as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import place_of
 
     with stage("render"):
         settings = RenderSettings(
@@ -57,8 +60,10 @@ def render(
             passes=passes,
             light=light,
             background=background,
+            device=device,
             seed=seed,
             workers=workers,
             max_skipped=max_skipped,
         )
         work(meshes.path, renders.path, settings)
+        return place_of(renders.uri, renders.path)

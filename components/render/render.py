@@ -53,6 +53,7 @@ def render(meshes: str | Path, renders: str | Path, settings: RenderSettings) ->
     Raises:
         FormatError: for a camera file that is none.
         DatasetError: if `meshes` is no dataset of meshes.
+        ParameterError: for a GPU where Blender finds none.
         TooManySkippedError: if more than `max_skipped` of the objects could not be rendered.
     """
     place_cameras, projection = _cameras(settings)
@@ -67,7 +68,9 @@ def render(meshes: str | Path, renders: str | Path, settings: RenderSettings) ->
     )
     pictures: list[NDArray[np.uint8]] = []
     surround = partial(_surroundings, settings=settings)
-    open_studio = partial(_open_studio, settings.image_size, settings.samples, projection, settings.extra_passes)
+    open_studio = partial(
+        _open_studio, settings.image_size, settings.samples, projection, settings.extra_passes, settings.device
+    )
     draw = partial(_draw_or_say_why_not, meshes=inputs, place_cameras=place_cameras, surround=surround)
     with writer:
         object_bytes = len(place_cameras("", 1.0)) * settings.image_size**2 * BYTES_A_PIXEL
@@ -144,11 +147,11 @@ def _draw_all(
 
 
 def _open_studio(
-    image_size: int, samples: int, intrinsics: NDArray[np.float64], passes: Sequence[str], threads: int
+    image_size: int, samples: int, intrinsics: NDArray[np.float64], passes: Sequence[str], device: str, threads: int
 ) -> Studio:
     from components.render.studio import Studio
 
-    return Studio(image_size, samples, threads, intrinsics, passes)
+    return Studio(image_size, samples, threads, intrinsics, passes, device)
 
 
 def _draw_or_say_why_not(

@@ -23,6 +23,7 @@ from components.render.importing import bounds, import_mesh
 from components.render.lighting import STUDIO, Light
 from components.render.materials import paint, surface_group
 from components.render.openexr import read_passes
+from shapeyard.errors import ParameterError
 from shapeyard.geometry.cameras import SENSOR_MM
 
 OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -54,13 +55,14 @@ class Studio:
         threads: int,
         intrinsics: NDArray[np.float64],
         passes: Sequence[str] = (),
+        device: str = "cpu",
     ) -> None:
         """`image_size`: side in pixels; `samples`: rays a pixel; `threads`: of Cycles; `passes`: some of
-        `components.render.PASSES`."""
+        `components.render.PASSES`; `device`: cpu or gpu."""
         self.image_size, self.intrinsics, self.passes = image_size, intrinsics, ("rgba", "depth", *passes)
         self._memory = os.memfd_create("view")  # Blender hands images out as files alone: one that no disk ever sees
         self._image = Path(f"/proc/self/fd/{self._memory}")
-        self._samples, self._threads = samples, threads
+        self._samples, self._threads, self._device = samples, threads, device
         self._kept_bytes = math.inf  # nothing is set up yet
 
     def __enter__(self) -> Studio:
@@ -78,6 +80,7 @@ class Studio:
 
         Raises:
             MeshError: if Blender cannot import it, there are no faces in it, or its coordinates are not finite.
+            ParameterError: for a GPU where Blender finds none.
         """
         with silence():
             if self._kept_bytes > KEPT_BYTES:
@@ -141,7 +144,8 @@ class Studio:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         scene = bpy.context.scene
         _choose_settings(scene, self.image_size, self._samples, self._threads)
-        _choose_device(scene)
+        if self._device == "gpu":
+            _choose_gpu(scene)
         layer = scene.view_layers[0]
         layer.use_pass_normal, layer.use_pass_diffuse_color = "normals" in self.passes, "albedo" in self.passes
         scene.render.filepath = str(self._image)
@@ -216,10 +220,8 @@ def _choose_settings(scene: Any, image_size: int, samples: int, threads: int) ->
     image.exr_codec = "NONE"
 
 
-def _choose_device(scene: Any) -> None:
-    """A GPU where Blender finds one that it can use, else the CPU."""
+def _choose_gpu(scene: Any) -> None:
     preferences = bpy.context.preferences.addons["cycles"].preferences
-    scene.cycles.device = "CPU"
     for kind in GPU_KINDS:
         if any(device.type == kind for device in preferences.get_devices_for_type(kind)):
             preferences.compute_device_type = kind
@@ -227,6 +229,7 @@ def _choose_device(scene: Any) -> None:
                 device.use = device.type == kind
             scene.cycles.device = "GPU"
             return
+    raise ParameterError(f"device: expected a GPU that Blender can use ({' or '.join(GPU_KINDS)}), found none")
 
 
 def _texture_side(image_size: int) -> int:

@@ -1,15 +1,13 @@
 """The typed spec of `report`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/report:0.2.0", install_kfp_package=False)
 def report(
-    meshes: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    meshes: dsl.Input[dsl.Dataset],
+    renders: dsl.Input[dsl.Dataset],
+    voxels: dsl.Input[dsl.Dataset],
     depths: dsl.Input[dsl.Dataset],
     reconstructions: dsl.Input[dsl.Dataset],
     depth_model: dsl.Input[dsl.Model],
@@ -37,15 +35,16 @@ def report(
     from components.report import ReportSettings
     from components.report.report import report as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("report"):
         settings = ReportSettings(
             title=title,
         )
         work(
-            [one.path for one in meshes],
-            [one.path for one in renders],
-            [one.path for one in voxels],
+            datasets_of(meshes),
+            datasets_of(renders),
+            datasets_of(voxels),
             depths.path,
             reconstructions.path,
             depth_model.path,

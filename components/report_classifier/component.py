@@ -1,13 +1,11 @@
 """The typed spec of `report_classifier`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/report-classifier:0.2.0", install_kfp_package=False)
 def report_classifier(
-    dataset: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    dataset: dsl.Input[dsl.Dataset],
     predictions: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     page: dsl.Output[dsl.HTML],
@@ -32,11 +30,12 @@ def report_classifier(
     from components.report_classifier.report_classifier import report_classifier as work
     from shapeyard.contracts.measures import log_confusion, log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("report_classifier"):
         settings = ReportClassifierSettings(
             title=title,
         )
-        found = work([one.path for one in dataset], predictions.path, model.path, page.path, evaluation.path, settings)
+        found = work(datasets_of(dataset), predictions.path, model.path, page.path, evaluation.path, settings)
         log_metrics(metrics, found.figures)
         log_confusion(confusion, found.classes, found.confusion)

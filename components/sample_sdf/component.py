@@ -19,7 +19,7 @@ def sample_sdf(
     max_triangles: int = 2_000_000,
     workers: int = 0,
     max_skipped: float = 0.5,
-) -> None:
+) -> str:
     """Sample the signed distance to meshes, as DeepSDF does.
 
     Args:
@@ -41,6 +41,7 @@ def sample_sdf(
     from components.sample_sdf import SampleSdfSettings
     from components.sample_sdf.sample_sdf import sample_sdf as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import place_of
 
     with stage("sample_sdf"):
         settings = SampleSdfSettings(
@@ -58,3 +59,4 @@ def sample_sdf(
             max_skipped=max_skipped,
         )
         work(meshes.path, sdf.path, settings)
+        return place_of(sdf.uri, sdf.path)

@@ -1,13 +1,11 @@
 """The typed spec of `train_classifier`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-classifier:0.2.0", install_kfp_package=False)
 def train_classifier(
-    dataset: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    dataset: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     predictions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -33,7 +31,7 @@ def train_classifier(
     duplicate_iou: float = 1.0,
     ood_rate: float = 0.05,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -66,7 +64,9 @@ def train_classifier(
         fold: Which fold is the test split.
         duplicate_iou: Samples this close to a held-out one are left out, 0 to 1; 1 for exact copies alone.
         ood_rate: Share of val that may be rejected as out-of-distribution, 0 to 1.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.
@@ -75,6 +75,7 @@ def train_classifier(
     from components.train_classifier.train_classifier import train_classifier as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_classifier"):
         settings = TrainClassifierSettings(
@@ -104,5 +105,5 @@ def train_classifier(
             seed=seed,
             workers=workers,
         )
-        found = work([one.path for one in dataset], model.path, predictions.path, settings)
+        found = work(datasets_of(dataset), model.path, predictions.path, settings)
         log_metrics(metrics, found.figures)

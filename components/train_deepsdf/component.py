@@ -1,13 +1,11 @@
 """The typed spec of `train_deepsdf`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-deepsdf:0.2.0", install_kfp_package=False)
 def train_deepsdf(
-    sdf: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    sdf: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
     steps: int = 100_000,
@@ -28,7 +26,7 @@ def train_deepsdf(
     validate_every: int = 2000,
     patience: int = 0,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -57,7 +55,9 @@ def train_deepsdf(
         val_objects: Objects of the validation split whose codes are found at a validation.
         validate_every: Steps from one validation to the next.
         patience: Validations in a row without a better one after which the training stops; 0 for never.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.
@@ -66,6 +66,7 @@ def train_deepsdf(
     from components.train_deepsdf.train_deepsdf import train_deepsdf as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_deepsdf"):
         settings = TrainDeepsdfSettings(
@@ -91,5 +92,5 @@ def train_deepsdf(
             seed=seed,
             workers=workers,
         )
-        found = work([one.path for one in sdf], model.path, settings)
+        found = work(datasets_of(sdf), model.path, settings)
         log_metrics(metrics, found.figures)

@@ -1,13 +1,11 @@
 """The typed spec of `train_depth`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-depth:0.2.0", install_kfp_package=False)
 def train_depth(
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    renders: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     depths: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -23,7 +21,7 @@ def train_depth(
     learning_rate: float = 0.001,
     patience: int = 0,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -45,7 +43,9 @@ def train_depth(
         batch_size: Examples in a batch, of all GPUs together.
         learning_rate: Peak of the schedule: a linear rise over the first steps, then half a cosine down to 0.
         patience: Validations in a row without a better one after which the training stops; 0 for never.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.
@@ -54,6 +54,7 @@ def train_depth(
     from components.train_depth.train_depth import train_depth as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_depth"):
         settings = TrainDepthSettings(
@@ -73,5 +74,5 @@ def train_depth(
             seed=seed,
             workers=workers,
         )
-        found = work([one.path for one in renders], model.path, depths.path, settings)
+        found = work(datasets_of(renders), model.path, depths.path, settings)
         log_metrics(metrics, found.figures)

@@ -1,14 +1,12 @@
 """The typed spec of `train_multiview`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List  # noqa: UP035 - kfp reads the annotations
-
 from kfp import dsl
 
 
 @dsl.component(base_image="shapeyard/train-multiview:0.2.0", install_kfp_package=False)
 def train_multiview(
-    renders: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
-    voxels: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    renders: dsl.Input[dsl.Dataset],
+    voxels: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     reconstructions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
@@ -29,7 +27,7 @@ def train_multiview(
     validate_every: int = 2000,
     patience: int = 0,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -57,7 +55,9 @@ def train_multiview(
         background: Behind transparent images: white, or random (a colour for each image).
         validate_every: Steps from one validation to the next.
         patience: Validations in a row without a better one after which the training stops; 0 for never.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.
@@ -66,6 +66,7 @@ def train_multiview(
     from components.train_multiview.train_multiview import train_multiview as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_multiview"):
         settings = TrainMultiviewSettings(
@@ -90,11 +91,5 @@ def train_multiview(
             seed=seed,
             workers=workers,
         )
-        found = work(
-            [one.path for one in renders],
-            [one.path for one in voxels],
-            model.path,
-            reconstructions.path,
-            settings,
-        )
+        found = work(datasets_of(renders), datasets_of(voxels), model.path, reconstructions.path, settings)
         log_metrics(metrics, found.figures)

@@ -1,6 +1,6 @@
 """The typed spec of `train_recgan`, derived from the package by `shapeyard compile`: do not edit."""
 
-from typing import List, Optional  # noqa: UP035 - kfp reads the annotations
+from typing import Optional
 
 from kfp import dsl
 
@@ -10,9 +10,9 @@ def train_recgan(
     model: dsl.Output[dsl.Model],
     reconstructions: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
-    renders: Optional[dsl.Input[List[dsl.Dataset]]] = None,  # noqa: UP006, UP045
+    renders: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
     depths: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
-    voxels: Optional[dsl.Input[List[dsl.Dataset]]] = None,  # noqa: UP006, UP045
+    voxels: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
     batch_size: int = 4,
     learning_rate: float = 0.0001,
     pairs: str = "",
@@ -36,7 +36,7 @@ def train_recgan(
     validate_every: int = 2000,
     patience: int = 0,
     checkpoints: str = "",
-    checkpoint_minutes: float = 10.0,
+    checkpoint_minutes: float = 5.0,
     seed: int = 0,
     workers: int = 0,
 ) -> None:
@@ -72,7 +72,9 @@ def train_recgan(
         steps: Batches to train on.
         validate_every: Steps from one validation to the next.
         patience: Validations in a row without a better one after which the training stops; 0 for never.
-        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none.
+        checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
+            pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
+            source.
         checkpoint_minutes: Minutes from one checkpoint to the next.
         seed: Of the first weights, the order of the examples and the augmentation.
         workers: Threads; 0 for all cores.
@@ -81,6 +83,7 @@ def train_recgan(
     from components.train_recgan.train_recgan import train_recgan as work
     from shapeyard.contracts.measures import log_metrics
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import datasets_of
 
     with stage("train_recgan"):
         settings = TrainRecganSettings(
@@ -112,9 +115,9 @@ def train_recgan(
             workers=workers,
         )
         found = work(
-            [one.path for one in renders or []],
+            datasets_of(renders),
             depths and depths.path,
-            [one.path for one in voxels or []],
+            datasets_of(voxels),
             model.path,
             reconstructions.path,
             settings,

@@ -16,7 +16,7 @@ def voxelize(
     max_triangles: int = 2_000_000,
     workers: int = 0,
     max_skipped: float = 0.5,
-) -> None:
+) -> str:
     """Turn meshes into occupancy grids.
 
     Args:
@@ -39,6 +39,7 @@ def voxelize(
     from components.voxelize import VoxelizeSettings
     from components.voxelize.voxelize import voxelize as work
     from shapeyard.contracts.progress import stage
+    from shapeyard.sources.shard_places import place_of
 
     with stage("voxelize"):
         settings = VoxelizeSettings(
@@ -53,3 +54,4 @@ def voxelize(
             max_skipped=max_skipped,
         )
         work(meshes.path, voxels.path, settings)
+        return place_of(voxels.uri, voxels.path)

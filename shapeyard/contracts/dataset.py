@@ -246,7 +246,7 @@ class Dataset:
     """One or several dataset directories of a kind, read as one.
 
     Attributes:
-        samples: all rows, in the order of the directories and of their rows.
+        samples: all rows; those of several directories by id, so that nothing depends on how shards were cut.
         skipped: what was left out on the way.
         attributes: those of the first directory.
         fingerprint: a hash of all that the directories hold.
@@ -275,6 +275,7 @@ class Dataset:
                     raise DatasetError(f"{path}: sample {sample.id} is in {self._folder[sample.id]} as well")
                 self._folder[sample.id] = path
                 self.samples.append(sample)
+        self.samples.sort(key=lambda sample: sample.id if len(self.paths) > 1 else "")
         self._by_id = {sample.id: sample for sample in self.samples}
 
     def __contains__(self, sample_id: str) -> bool:
@@ -317,8 +318,7 @@ class Dataset:
             DatasetError: if the shard cannot be read.
             FormatError: for a member whose name leads out of `folder`, or is no name of a file.
         """
-        shard = self._shard_of(sample_id)
-        prefix = f"{sample_id}/"
+        shard, prefix = self._shard_of(sample_id), f"{sample_id}/"
         try:
             if shard not in self._open:
                 self._open[shard] = zipfile.ZipFile(shard)

@@ -198,10 +198,11 @@ class Artifact:
     """An input or output of a stage."""
 
     schema: str
-    """KFP's name of it: Dataset, Model, Metrics, ClassificationMetrics, HTML or Artifact; dict: an item of `plan`"""
+    """KFP's name of it: Dataset, Model, Metrics, ClassificationMetrics, HTML or Artifact; dict: an item of `plan`;
+    list: what all iterations of the loop returned"""
     text: str
     many: bool = False
-    """an input that is a list of them, such as one a shard"""
+    """an input that is one a shard: from `gather` in a pipeline, given several times on the command line"""
     optional: bool = False
 
 
@@ -241,6 +242,11 @@ class Stage:
     def uses_accelerator(self) -> bool:
         """Whether it runs on an accelerator where there is one: every training does."""
         return self.accelerated or "checkpoints" in settings_of(self.settings)
+
+    @property
+    def reads_shards(self) -> bool:
+        """Whether it reads the datasets of all shards, from where they are."""
+        return any(one.many for one in self.inputs.values())
 
     @property
     def uses_bucket(self) -> bool:

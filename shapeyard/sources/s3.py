@@ -41,6 +41,13 @@ BLOCK = 8 << 20
 """Bytes: what is in memory of an object at the most; above it an upload is in parts of it, and a download resumed."""
 ANONYMOUS = "AWS_NO_SIGN_REQUEST"
 """The environment variable, YES for requests without credentials; GDAL and rasterio have it too."""
+OWN_VARIABLES = {
+    "endpoint_url": "ENDPOINT_URL",
+    "region_name": "REGION",
+    "aws_access_key_id": "ACCESS_KEY_ID",
+    "aws_secret_access_key": "SECRET_ACCESS_KEY",
+}
+"""boto3's arguments → the endings of the environment variables that go before boto3's own: SHAPEYARD_S3_REGION, …"""
 MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 """The tag of an object that was uploaded in one part is its MD5; with several parts it has a `-N` behind it."""
 MESSAGES = {
@@ -67,11 +74,18 @@ class S3Source:
     """The objects below a prefix.
 
     Endpoint, region and credentials come from where boto3 looks: `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`,
-    `AWS_SECRET_ACCESS_KEY`, profiles, web identity, instance roles; with `AWS_NO_SIGN_REQUEST=YES` there are none.
+    `AWS_SECRET_ACCESS_KEY`, profiles, web identity, instance roles; with `AWS_NO_SIGN_REQUEST=YES` there are none. The
+    variables of `OWN_VARIABLES` go before them: for where another program in the same container reads boto3's, as
+    KFP's launcher does.
     """
 
-    def __init__(self, uri: str) -> None:
-        """`uri`: s3://bucket or s3://bucket/prefix; raises `SourceError` for any other form."""
+    def __init__(self, uri: str, variables: str = "SHAPEYARD_S3") -> None:
+        """Raises `SourceError` for a URI of another form.
+
+        Args:
+            uri: s3://bucket or s3://bucket/prefix.
+            variables: what the names of `OWN_VARIABLES` begin with.
+        """
         match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri)
         if not match:
             raise SourceError(f"source {uri}: expected s3://bucket/prefix")
@@ -80,11 +94,15 @@ class S3Source:
         self.prefix = prefix.rstrip("/") + "/" if prefix else ""
         self.anonymous = os.environ.get(ANONYMOUS, "").lower() in ("1", "yes", "true")
         with self._errors():
-            self._session: Any = boto3.session.Session()
+            own: dict[str, Any] = {
+                name: os.environ.get(f"{variables}_{ending}") or None for name, ending in OWN_VARIABLES.items()
+            }
+            endpoint_url = own.pop("endpoint_url")
+            self._session: Any = boto3.session.Session(**own)
             # The time of an object's last change is not used, and reading a million of them takes minutes.
             parsers = self._session._session.get_component("response_parser_factory")
             parsers.set_parser_defaults(timestamp_parser=lambda text: text)
-            self._client: Any = self._session.client("s3", config=_config(self.anonymous))
+            self._client: Any = self._session.client("s3", endpoint_url=endpoint_url, config=_config(self.anonymous))
         self._lock = Lock()
 
     def list_files(self) -> list[SourceFile]:

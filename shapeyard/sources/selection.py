@@ -13,7 +13,7 @@ from shapeyard.errors import ParameterError, require
 Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 MAX_SHARDS = 64
-"""A task's executor input is one argument of at most 128 KiB, so about 200 collected artifacts."""
+"""Argo's workflow object may have 1 MiB, and each shard adds to it: docs/scale.md."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ class TrainingSettings(Settings):
     """Of every training."""
 
     checkpoints: Annotated[str, NO_EFFECT] = ""
-    """Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none."""
-    checkpoint_minutes: Annotated[float, Range(ge=0), NO_EFFECT] = 10.0
+    """Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A pipeline's
+    preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another source."""
+    checkpoint_minutes: Annotated[float, Range(ge=0), NO_EFFECT] = 5.0
     """Minutes from one checkpoint to the next."""
     seed: NonNegativeInt = 0
     """Of the first weights, the order of the examples and the augmentation."""

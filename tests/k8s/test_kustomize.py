@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,12 +17,21 @@ from components import stages
 from launch.images import release_image
 from launch.ir import compile_pipeline
 from launch.parameters import pipeline_names
-from pipelines.pods import ACCELERATOR_TAINTS, CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
+from pipelines.pods import (
+    ACCELERATOR_TAINTS,
+    ARTIFACTS_KEYS,
+    ARTIFACTS_SECRET,
+    CONFIG_MAP,
+    CONFIG_MAP_KEYS,
+    SECRET,
+    SECRET_KEYS,
+)
 
 FOLDER = Path(__file__).parents[2] / "k8s"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
-OLDEST, NEWEST = "1.28", "1.35"
-FROM_OUTSIDE = {("Secret", SECRET), ("Secret", "shapeyard-registry")}
+VERSIONS = ("1.28", "1.35", "1.36", "1.37")
+"""The oldest that is promised, and the newest three."""
+FROM_OUTSIDE = {("Secret", SECRET), ("Secret", "shapeyard-registry"), ("Secret", ARTIFACTS_SECRET)}
 """What is made by hand, as k8s/README.md says, or by KFP."""
 
 Manifest = dict[str, Any]
@@ -71,7 +81,7 @@ def test_overlays() -> None:
     assert OVERLAYS == ["dev", "gpu"]
 
 
-@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_accepts_every_object(manifests: list[Manifest], version: str) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="requirements/dev.txt is not installed")
     assert manifests
@@ -146,14 +156,14 @@ def test_what_a_pipeline_refers_to_is_there(manifests: list[Manifest], name: str
 
 
 def test_the_settings_are_those_that_stages_read(manifests: list[Manifest]) -> None:
-    assert set(named(manifests, "ConfigMap", CONFIG_MAP)["data"]) <= set(CONFIG_MAP_KEYS)
+    assert set(named(manifests, "ConfigMap", CONFIG_MAP)["data"]) <= {*CONFIG_MAP_KEYS, *ARTIFACTS_KEYS}
 
 
 def test_the_store_of_dev_is_where_its_settings_say() -> None:
     manifests = build(FOLDER / "overlays" / "dev")
     service = named(manifests, "Service", "seaweedfs")
     port = service["spec"]["ports"][0]["port"]
-    assert named(manifests, "ConfigMap", CONFIG_MAP)["data"]["AWS_ENDPOINT_URL"] == f"http://seaweedfs:{port}"
+    assert named(manifests, "ConfigMap", CONFIG_MAP)["data"]["SHAPEYARD_S3_ENDPOINT_URL"] == f"http://seaweedfs:{port}"
     store = named(manifests, "Deployment", "seaweedfs")["spec"]
     labels = store["template"]["metadata"]["labels"].items()
     assert service["spec"]["selector"].items() <= labels
@@ -183,6 +193,60 @@ def test_the_quota_holds_every_stage(manifests: list[Manifest]) -> None:
     claims = [m["spec"]["resources"]["requests"]["storage"] for m in manifests if m["kind"] == "PersistentVolumeClaim"]
     assert quantity(hard["requests.storage"]) >= sum(map(quantity, claims))
     assert quantity(hard["persistentvolumeclaims"]) >= len(claims)
+
+
+def with_component(folder: Path, component: str, *resources: Path | str) -> list[Manifest]:
+    """Resources with a component of ours, as somebody's own kustomization would name them."""
+    names = [str(one) if isinstance(one, str) else os.path.relpath(one, folder) for one in resources]
+    content = {"resources": names, "components": [os.path.relpath(FOLDER / "components" / component, folder)]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    return build(folder)
+
+
+def test_a_stage_that_failed_is_tried_again_by_argo(tmp_path: Path) -> None:
+    """A stock install merges `OnError` under each template, which leaves out what ended with an error."""
+    stock = {
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "workflow-controller-configmap", "namespace": "kubeflow"},
+        "data": {"executor": "imagePullPolicy: IfNotPresent\n",
+                 "workflowDefaults": "spec:\n  templateDefaults:\n    retryStrategy:\n      retryPolicy: OnError\n"},
+    }  # fmt: skip
+    (tmp_path / "stock.yaml").write_text(yaml.safe_dump(stock))
+    (made,) = with_component(tmp_path, "retries", "stock.yaml")
+    assert made["data"]["executor"] == stock["data"]["executor"]  # type: ignore[index]
+    defaults = yaml.safe_load(made["data"]["workflowDefaults"])["spec"]["templateDefaults"]
+    retries = {task["retryPolicy"]["maxRetryCount"] for name in pipeline_names() for task in tasks_of(name)}
+    assert min(retries) >= 1
+    assert defaults["retryStrategy"]["retryPolicy"] == "Always"
+
+
+def tasks_of(pipeline: str) -> Iterator[dict[str, Any]]:
+    spec = compile_pipeline(pipeline)[0]
+    for component in (spec["root"], *spec["components"].values()):
+        yield from (task for task in component.get("dag", {}).get("tasks", {}).values() if "retryPolicy" in task)
+
+
+CLOUDS = {"eks-pod-identity": "169.254.170.23/32", "gke-workload-identity": "169.254.169.252/32", "openshift": 5353}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_clouds_own_way_is_open_where_its_component_is(cloud: str, tmp_path: Path) -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="requirements/dev.txt is not installed")
+    made = with_component(tmp_path, cloud, FOLDER / "overlays" / "gpu")
+    policies = [one for one in made if one["kind"] == "NetworkPolicy"]
+    (added,) = [one for one in policies if one["metadata"]["name"] != "shapeyard"]
+    kubernetes_validate.validate(added, VERSIONS[-1], strict=True)
+    (rule, *_) = added["spec"]["egress"]
+    blocks = [peer["ipBlock"]["cidr"] for peer in rule["to"] if "ipBlock" in peer]
+    assert CLOUDS[cloud] in (*blocks, *(port["port"] for port in rule["ports"]))
+    assert added["spec"]["policyTypes"] == ["Egress"], "it opens one way, and closes none"
+
+
+def test_no_sidecar_where_one_would_hold_a_pod_up(manifests: list[Manifest]) -> None:
+    """The job would never end, and the stages' pods, which have none, could not talk to a store with one."""
+    for one in manifests:
+        if one["kind"] in ("Job", "Deployment"):
+            assert one["spec"]["template"]["metadata"]["labels"]["sidecar.istio.io/inject"] == "false"
 
 
 def test_accelerators_only_in_gpu() -> None:

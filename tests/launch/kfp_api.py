@@ -1,7 +1,8 @@
 """A stand-in for the API server of Kubeflow Pipelines: the calls that submission makes, over real HTTP.
 
 It refuses what the real one refuses: a wrong token, a namespace where there is one user, none where there are several,
-an unknown experiment, a pipeline that is not whole, parameters that are unknown, missing or of another type.
+an unknown experiment, a pipeline that is not whole, parameters that are unknown, missing or of another type, and a body
+with a field that KFP's own models of the API do not have, or of another type than theirs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+import kfp_server_api
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -96,6 +98,7 @@ class KfpApi:
         return {"experiments": found, "total_size": len(found)} if found else {}
 
     def _create_experiment(self, experiment: Json) -> Json:
+        _check_model(experiment, kfp_server_api.V2beta1Experiment)
         self._check_namespace(experiment.get("namespace"))
         made = {**experiment, "experiment_id": f"exp-{len(self.experiments)}", "created_at": NOW}
         self.experiments.append(made)
@@ -110,6 +113,7 @@ class KfpApi:
             raise RefusedError(403, f"User is not authorized in namespace {namespace}")
 
     def _create_run(self, run: Json) -> Json:
+        _check_model(run, kfp_server_api.V2beta1Run)
         if run["experiment_id"] not in {experiment["experiment_id"] for experiment in self.experiments}:
             raise RefusedError(404, f"Experiment {run['experiment_id']} not found")
         spec = _whole_pipeline(run["pipeline_spec"])
@@ -140,6 +144,20 @@ class KfpApi:
             made["pipeline_version_id"] = str(uuid4())
         self.uploads.append({**made, "documents": documents})
         return made
+
+
+def _check_model(body: Json, model: Any) -> None:
+    """Refuse what the server's parser would: a field that the message has not, or text where there is another type."""
+    types = {model.attribute_map[name]: kind for name, kind in model.openapi_types.items()}
+    for name, value in body.items():
+        kind = types.get(name)
+        if kind is None:
+            raise RefusedError(400, f'unknown field "{name}" in {model.__name__}')
+        if inner := getattr(kfp_server_api, kind, None):
+            if hasattr(inner, "openapi_types") and inner.openapi_types:
+                _check_model(value, inner)
+        elif not isinstance(value, {"str": str, "bool": bool, "int": int, "datetime": str}.get(kind, object)):
+            raise RefusedError(400, f"{model.__name__}.{name}: expected {kind}, got {value!r}")
 
 
 def _whole_pipeline(given: Json) -> pipeline_spec_pb2.PipelineSpec:

@@ -25,6 +25,9 @@ def root(tmp_path: Path) -> Path:
     (root / "data" / "run" / "half" / "renders" / "shard-000.h5").write_bytes(b"half")
     (root / "cache").mkdir()
     entry(root, "voxels", "loop-0/voxelize/voxels")
+    kept = json.loads((root / "cache" / "voxels.json").read_text())
+    kept["Output"] = f"1 {'0' * 16} {root}/data/run/loop-0/voxelize/voxels"  # what its stage returned
+    (root / "cache" / "voxels.json").write_text(json.dumps(kept))
     (root / "data" / "run" / "train" / "page").write_text("<!doctype html><html></html>")
     entry(root, "train", "train/model", "train/metrics", "train/page")
     return root
@@ -94,8 +97,9 @@ def test_a_folder_that_was_moved_still_answers(root: Path, tmp_path_factory: pyt
     drop_unused_folders(moved / "data", moved / "cache", moved.parent)
     after = {path: path.read_bytes() for path in before}
     assert all(after[path] == before[path] for path in before if path.parent != moved / "cache")
-    uris = [value["uri"] for path in (moved / "cache").iterdir() for value in json.loads(path.read_text()).values()]
-    assert len(uris) == 4
+    values = [value for path in (moved / "cache").iterdir() for value in json.loads(path.read_text()).values()]
+    uris = [value["uri"] if isinstance(value, dict) else value.split(maxsplit=2)[2] for value in values]
+    assert len(uris) == 5
     assert all(Path(uri).is_relative_to(moved / "data") and Path(uri).exists() for uri in uris)
 
 

@@ -13,7 +13,7 @@ def key(root: Path, output: str) -> str:
     cache = MovableCache(str(root / "cache"))
     return cache.compute_key(
         component_name="render", image="render:1", full_command=["run"], env_vars={}, custom_cache_key=None,
-        arguments={"meshes": [meshes], "model": meshes, "views": 4},
+        arguments={"meshes": [meshes], "model": meshes, "views": 4, "places": [f"1 {'0' * 16} {meshes.uri}"]},
     )  # fmt: skip
 
 

@@ -159,3 +159,14 @@ def test_a_parameter_that_several_stages_share_has_one_meaning(name: str) -> Non
 def test_shared_settings_are_settings() -> None:
     there = {name for stage in stages().values() for name in settings_of(stage.settings)}
     assert set(SHARED) <= there
+
+
+@pytest.mark.parametrize("pipeline", ["reconstruct", "multiview", "implicit"])
+def test_trainings_of_papers_keep_checkpoints_in_the_sources_bucket(pipeline: str) -> None:
+    bucket = arguments(pipeline, "paper", {"source": "s3://meshes/of/chairs"})
+    assert bucket["checkpoints"] == "s3://meshes/shapeyard-checkpoints"
+    assert bucket["checkpoint_minutes"] == 5.0
+    assert arguments(pipeline, "paper", {"source": "procedural://"})["checkpoints"] == ""
+    mine = arguments(pipeline, "paper", {"source": "s3://meshes", "checkpoints": "s3://models/mine"})
+    assert mine["checkpoints"] == "s3://models/mine"
+    assert arguments(pipeline, "tiny", {})["checkpoints"] == ""

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from google.protobuf import json_format, struct_pb2
 
 from components import stages
 from launch.images import release_image
@@ -20,9 +21,17 @@ from launch.ir import (
     with_images,
     without_retries,
 )
-from launch.parameters import load_pipeline, pipeline_names, preset
+from launch.parameters import arguments, load_pipeline, pipeline_names, preset
 from launch.stage_commands import load_stage
-from pipelines.pods import CONFIG_MAP, CONFIG_MAP_KEYS, SECRET, SECRET_KEYS
+from pipelines.pods import (
+    ARTIFACTS_KEYS,
+    ARTIFACTS_SECRET,
+    ARTIFACTS_SECRET_KEYS,
+    CONFIG_MAP,
+    CONFIG_MAP_KEYS,
+    SECRET,
+    SECRET_KEYS,
+)
 
 TRAINING = {stage for stage in stages() if stage.startswith("train_")}
 ACCELERATED = {name for name, stage in stages().items() if stage.uses_accelerator}
@@ -54,14 +63,19 @@ def containers(ir: IR) -> dict[str, dict[str, Any]]:
 def pods(ir: IR) -> dict[str, dict[str, Any]]:
     """What KFP puts into every stage's pod, in the second document."""
     executors = ir[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    return {name.removeprefix("exec-").replace("-", "_"): pod for name, pod in executors.items()}
+    return {stage_of(name.removeprefix("exec-")): pod for name, pod in executors.items()}
+
+
+def stage_of(name: str) -> str:
+    """A stage that is called several times has the number of the call behind its name."""
+    return re.sub(r"-\d+$", "", name).replace("-", "_")
 
 
 def calls(ir: IR) -> dict[str, dict[str, Any]]:
     """Every task that calls a stage, in the pipeline and in its loops."""
     components = [ir[0]["root"], *ir[0]["components"].values()]
     tasks = [task for component in components for task in component.get("dag", {}).get("tasks", {}).items()]
-    return {name.replace("-", "_"): task for name, task in tasks if not name.startswith("for-loop")}
+    return {stage_of(name): task for name, task in tasks if not name.startswith("for-loop")}
 
 
 @pytest.mark.parametrize("name", pipeline_names())
@@ -93,7 +107,30 @@ def test_the_defaults_are_the_preset_small_without_its_source(name: str) -> None
 
 def test_task_names_are_those_of_the_stages() -> None:
     ir = compiled("reconstruct")
-    assert task_names(ir) == {stage.replace("_", "-") for stage in stages_of(ir)}
+    expected = {stage.replace("_", "-") for stage in stages_of(ir)}
+    assert task_names(ir) == expected | {"gather-2", "gather-3"}, "one for meshes, renders, voxels"
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_no_task_takes_a_list_from_the_loop(name: str) -> None:
+    """But `gather`, which takes a line of text a shard; what is behind it takes one artifact a kind."""
+    ir = compiled(name)[0]
+    for component in ir["components"].values():
+        inputs = component.get("inputDefinitions", {})
+        assert not [key for key, one in inputs.get("artifacts", {}).items() if one.get("isArtifactList")]
+    behind = {
+        task["taskInfo"]["name"]: [one["taskOutputArtifact"]["producerTask"] for one in
+                                   task.get("inputs", {}).get("artifacts", {}).values()]
+        for task in ir["root"]["dag"]["tasks"].values()
+    }  # fmt: skip
+    assert not [task for task, producers in behind.items() if any(one.startswith("for-loop") for one in producers)]
+    for task, producers in behind.items():
+        gathered = [one for one in producers if one.startswith("gather")]
+        assert len(set(gathered)) == len(gathered), task
+    gathers = [task for task in ir["root"]["dag"]["tasks"].values() if task["taskInfo"]["name"].startswith("gather")]
+    assert gathers
+    for task in gathers:
+        assert task["inputs"]["parameters"]["places"]["taskOutputParameter"]["producerTask"].startswith("for-loop")
 
 
 @pytest.mark.parametrize("name", pipeline_names())
@@ -143,6 +180,41 @@ def type_of_value(ir: IR, stage: str, value: str) -> tuple[str, str]:
     return name, parameters_of(ir)[name]
 
 
+PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['(.+)'\]\}\}")
+
+
+def in_the_pod(task: dict[str, Any], value: str, given: dict[str, Any]) -> str:
+    """What becomes of a value of a container's resources, by KFP's driver.
+
+    It looks the placeholder's name up among the task's inputs and takes the protobuf value's string, which is empty
+    for a number; an empty count leaves the limit out. An input that is a constant is looked up the same way.
+    """
+    while reference := PLACEHOLDER.fullmatch(value):
+        source = task["inputs"]["parameters"][reference[1]]
+        found = source["runtimeValue"]["constant"] if "runtimeValue" in source else given[
+            source["componentInputParameter"]
+        ]  # fmt: skip
+        message = json_format.ParseDict(found, struct_pb2.Value())
+        value = message.string_value
+    return value
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_a_training_gets_the_accelerators_that_were_asked_for(name: str) -> None:
+    """The way from the run's parameters to the limits of the pod, as KFP's driver goes it."""
+    ir = compiled(name)
+    given = arguments(name, "small", {"accelerators": "1"})
+    for stage in ACCELERATED & set(pods(ir)):
+        task, resources = calls(ir)[stage], containers(ir)[stage]["resources"]
+        asked = resources["accelerator"]
+        limit = {in_the_pod(task, asked["resourceType"], given): in_the_pod(task, asked["resourceCount"], given)}
+        assert limit == {"nvidia.com/gpu": "1"}
+        number = {in_the_pod(task, asked["resourceCount"], given | {"accelerators": 1})}
+        assert number == {""}, "so it has to be a string"
+        for bound in ("resourceCpuLimit", "resourceMemoryLimit"):
+            assert in_the_pod(task, resources[bound], given)
+
+
 @pytest.mark.parametrize("name", pipeline_names())
 def test_requests_and_limits(name: str) -> None:
     for stage, container in containers(compiled(name)).items():
@@ -155,17 +227,24 @@ def test_requests_and_limits(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", pipeline_names())
-def test_credentials_by_reference_where_a_bucket_is_used(name: str) -> None:
+def test_credentials_by_reference_where_a_store_is_read(name: str) -> None:
+    """The source's for what reads it or writes checkpoints, that of KFP's artifacts for what reads all shards."""
     ir = compiled(name)
     for stage, pod in pods(ir).items():
-        if stage not in USES_BUCKET:
-            assert not {"secretAsEnv", "secretAsVolume", "configMapAsEnv"} & set(pod), stage
-            continue
-        (secret,), (settings,) = pod["secretAsEnv"], pod["configMapAsEnv"]
-        assert (secret["secretName"], secret["optional"]) == (SECRET, True)
-        assert secret["keyToEnv"] == [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
-        assert (settings["configMapName"], settings["optional"]) == (CONFIG_MAP, True)
-        assert settings["keyToEnv"] == [{"configMapKey": key, "envVar": key} for key in CONFIG_MAP_KEYS]
+        secrets, settings = {}, []
+        if stage in USES_BUCKET:
+            secrets[SECRET] = {key: key for key in SECRET_KEYS}
+            settings += CONFIG_MAP_KEYS
+        if stages()[stage].reads_shards:
+            secrets[ARTIFACTS_SECRET] = ARTIFACTS_SECRET_KEYS
+            settings += ARTIFACTS_KEYS
+        assert {one["secretName"]: {pair["secretKey"]: pair["envVar"] for pair in one["keyToEnv"]}
+                for one in pod.get("secretAsEnv", ())} == secrets  # fmt: skip
+        found = [pair for one in pod.get("configMapAsEnv", ()) for pair in one["keyToEnv"]]
+        assert found == [{"configMapKey": key, "envVar": key} for key in settings]
+        assert all(one["optional"] for kind in ("secretAsEnv", "configMapAsEnv") for one in pod.get(kind, ()))
+        assert all(one["configMapName"] == CONFIG_MAP for one in pod.get("configMapAsEnv", ()))
+        assert "secretAsVolume" not in pod
     assert not any("env" in container for container in containers(ir).values()), "no value is written down"
 
 

@@ -336,3 +336,14 @@ def test_shapenet_is_rendered_in_its_colors(draw, realdata):
             assert 1.2 < np.nanmin(depth) < 2.1 < depth[np.isfinite(depth)].max() + 0.6
     piano = mean_color(renders, folders[2].parent.name + "/" + folders[2].name, 0)
     assert piano.mean() < 110, "black, though the inner sides of its faces are white"
+
+
+def test_a_gpu_that_is_not_there_is_an_error(draw):
+    box = exported(trimesh.creation.box((1.0, 0.5, 0.3)), "stl")
+    import bpy
+
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    if any(preferences.get_devices_for_type(kind) for kind in ("OPTIX", "CUDA")):
+        pytest.skip("there is a GPU")
+    with pytest.raises(ParameterError, match="device: expected a GPU that Blender can use"):
+        draw({"box/1": ("b.stl", {"b.stl": box}, IDENTITY)}, views=1, device="gpu")

@@ -92,3 +92,19 @@ def test_no_source(uri: str) -> None:
 def test_a_catalogue_that_is_none(query: str) -> None:
     with pytest.raises(SourceError, match="expected"):
         open_source(f"procedural://?{query}")
+
+
+def test_variables_of_our_own_go_before_boto3s(store, bucket, monkeypatch):
+    """On a cluster boto3's are KFP's launcher's, which stores artifacts somewhere else."""
+    names = {"AWS_ENDPOINT_URL": "ENDPOINT_URL", "AWS_ACCESS_KEY_ID": "ACCESS_KEY_ID",
+             "AWS_SECRET_ACCESS_KEY": "SECRET_ACCESS_KEY"}  # fmt: skip
+    for name, ending in names.items():
+        monkeypatch.setenv(f"SHAPEYARD_S3_{ending}", store[name])
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("SHAPEYARD_S3_REGION", "us-west-2")
+    source = S3Source(bucket)
+    source.ensure_bucket()
+    assert source.list_files() == []
+    assert source._session.region_name == "us-west-2"
+    with pytest.raises(SourceError):
+        S3Source(bucket, "SHAPEYARD_OTHER").list_files()
