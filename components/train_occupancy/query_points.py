@@ -190,4 +190,3 @@ def as_batch(queries: Sequence[Queries]) -> tuple[Tensor, ...]:
     others = (np.stack([one[part] for one in queries]) for part in (1, 2, 3))
     occupied = np.stack([one.occupied for one in queries]).astype(np.uint8)
     return images, *(torch.from_numpy(array) for array in others), torch.from_numpy(occupied)
-
