@@ -19,7 +19,7 @@ from shapeyard.geometry.lifting import enclosing_cube, unproject
 MEMORY_BYTES = 2 * 2**30
 """Views and shapes beyond this much of them stay in their files and are read when their turn comes."""
 NEAR_SURFACE, IN_CUBE = 0.5, 0.25
-"""Shares of a view's points near the surface and in the camera's cube; the others are anywhere in the canonical cube."""
+"""Shares of a view's points near the surface and in the camera's cube; the others are in the canonical cube."""
 DEVIATIONS = (0.02, 0.06)
 """Of the points near the surface from it, canonical units, each for half of them."""
 MIN_DEPTH = 0.1
@@ -45,7 +45,11 @@ class Queries(NamedTuple):
         intrinsics = self.intrinsics.copy()
         intrinsics[0, 2] = self.depth.shape[1] - intrinsics[0, 2]
         return Queries(
-            self.rgba[:, ::-1], self.depth[:, ::-1], intrinsics, self.points * np.float32([-1, 1, 1]), self.occupied
+            self.rgba[:, ::-1],
+            self.depth[:, ::-1],
+            intrinsics,
+            self.points * np.array([-1, 1, 1], np.float32),
+            self.occupied,
         )
 
 
@@ -71,20 +75,22 @@ class QueryViews:
         self._shapes: dict[str, _Shape] = {}
         self._used = 0
         self._sums = np.zeros(3)  # count, sum and sum of squares of all depths
-        size: tuple[int, ...] = ()
+        self._size: tuple[int, ...] = ()
+        self._extents: list[int] = []
         for sample in samples:
             if sample.id not in voxels:
                 continue
             depth = renders.read(sample.id, "depth")
-            size = size or depth.shape[1:]
-            if depth.shape[1:] != size:
-                raise DatasetError(f"expected images of {size} pixels, sample {sample.id} has {depth.shape[1:]}")
+            self._size = self._size or depth.shape[1:]
+            if depth.shape[1:] != self._size:
+                raise DatasetError(f"expected images of {self._size} pixels, sample {sample.id} has {depth.shape[1:]}")
             for view, seen in enumerate(np.isfinite(depth)):
                 if np.count_nonzero(seen) < 2:  # no extent that a cube could be put around
                     continue
                 values = depth[view][seen].astype(np.float64)
                 self._sums += [values.size, values.sum(), np.square(values).sum()]
                 self.places.append((sample.id, view))
+                self._extents.append(max(int(np.ptp(axis)) + 1 for axis in np.nonzero(seen)))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -94,6 +100,17 @@ class QueryViews:
         count, total, squares = self._sums
         mean = total / count
         return float(mean), float(np.sqrt(max(squares / count - mean**2, 0))) or 1.0
+
+    def framing(self) -> dict[str, float]:
+        """How objects lie in the images, so that a photograph's can be put there: as values of config.json.
+
+        `image_size`: of the longer side, pixels; `extent`: of an object's box along its longer side, the median of the
+        views, as a share of that; `focal_length`: of the first sample's camera, as a share as well.
+        """
+        size = max(self._size)
+        focal = float(self._renders.read(self.places[0][0], "intrinsics")[0, 0])
+        extent = float(np.median(self._extents))
+        return {"image_size": size, "extent": extent / size, "focal_length": focal / size}
 
     def draw(self, index: int, count: int, rng: np.random.Generator) -> Queries:
         """A view with as many points as a training step takes of it."""

@@ -14,12 +14,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from components.train_occupancy import TrainOccupancySettings
+from components.train_occupancy.occupancy_grids import write_occupancy
 from components.train_occupancy.query_points import QueryViews, as_batch
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.contracts.measures import Measured
 from shapeyard.contracts.model import finish_model, start_model
 from shapeyard.contracts.progress import report
 from shapeyard.errors import DatasetError
+from shapeyard.inference.occupancy_field import OccupancyEstimator
 from shapeyard.metrics.occupancy import THRESHOLDS, overlap_at_thresholds
 from shapeyard.networks.pixel_aligned import PixelAligned, occupancy_loss
 from shapeyard.networks.unet import masked_squared_error
@@ -27,6 +29,7 @@ from shapeyard.training.draws import Draw, cosine_rate
 from shapeyard.training.loop import Training
 from shapeyard.training.ranks import on_every_gpu
 
+DEFAULT_THRESHOLD = 0.5  # where there is no val to choose it on
 WARMUP_STEPS = 50  # Adam's first steps are as large as its rate, whatever the gradient
 VALIDATION_VIEWS, VALIDATION_POINTS = 128, 2048  # enough for a mean that ranks weights
 
@@ -61,15 +64,17 @@ def train_occupancy(
     """
     images, shapes = Dataset(renders, "renders"), Dataset(voxels, "voxels")
     framed = None if depths is None else Dataset([depths], "depths")
-    data = {dataset.kind: dataset.fingerprint for dataset in (images, shapes, framed) if dataset}
+    data: dict[str, Any] = {str(dataset.kind): dataset.fingerprint for dataset in (images, shapes, framed) if dataset}
     training = Training("train_occupancy", settings, data)
     train = QueryViews(images, shapes, images.of_split("train"))
     val = QueryViews(images, shapes, images.of_split("val"))
     if not len(train):
         raise DatasetError(f"{images.paths[0]}: expected visible objects in the training split, found none")
     mean, std = train.depth_moments()
-    size = {"width": settings.width, "hidden": settings.hidden, "depth_mean": mean}
-    config = {"network": "pixel_aligned", **size, "depth_std": std, "resolution": settings.resolution}
+    size: dict[str, Any] = {"width": settings.width, "hidden": settings.hidden, "depth_mean": mean}
+    config = {
+        "network": "pixel_aligned", **size, "depth_std": std, "resolution": settings.resolution, **train.framing(),
+    }  # fmt: skip
     folder = Path(model) if training.rank else start_model(model, config)
 
     network = training.place(PixelAligned(**size), torch.channels_last)
@@ -94,7 +99,7 @@ def train_occupancy(
         squared = masked_squared_error(estimate[:, None], depth, mean, std)
         loss = entropy + settings.depth_weight * squared
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         rate = settings.learning_rate * cosine_rate(step - 1, settings.steps, warmup)
         training.optimizer_step(optimizer, loss, rate)
         update_average(average, network, settings.ema_decay, step)
@@ -110,8 +115,13 @@ def train_occupancy(
     training.restore_best()
     if training.rank:
         return Measured({})
-    found = validate(average, validation, training) if validation else {}
+    found = validate(average, validation, training) if validation else {"threshold": DEFAULT_THRESHOLD}
     save_file({name: value.contiguous() for name, value in average.state_dict().items()}, folder / "model.safetensors")
+    estimator = OccupancyEstimator(average, std, training.half)
+    write_occupancy(
+        estimator, images, framed, reconstructions, found["threshold"], settings.resolution,
+        settings.views_per_object, settings.hyperparameters(),
+    )  # fmt: skip
     metrics: dict[str, Any] = {
         **found,
         "validated_on": min(len(val), VALIDATION_VIEWS),

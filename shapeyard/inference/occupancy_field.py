@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class SeenView(NamedTuple):
     """(H,W) canonical units, the mean of both; it means nothing outside the object"""
 
 
-def see(estimator: OccupancyEstimator, rgba: NDArray[np.uint8], intrinsics: NDArray[np.floating]) -> SeenView:
+def see(estimator: OccupancyEstimator, rgba: NDArray[np.uint8], intrinsics: NDArray[np.floating[Any]]) -> SeenView:
     """Look at an image (H,W,4) of straight alpha, taken by a camera of these intrinsics (3,3), and at its mirror image.
 
     The mirror image of an object is an object, and the network learned from mirror images as well.

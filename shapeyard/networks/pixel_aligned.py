@@ -10,18 +10,22 @@ Mech, Neumann: DISN: Deep Implicit Surface Network for High-quality Single-view 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-TITLE = "Pixel-aligned occupancy network"
+from shapeyard.networks.onnx_interface import OccupancyProbability, OnnxInterface
+
+TITLE = "pixel-aligned occupancy network"
 CHANNELS = (1, 2, 4, 8, 8)
-"""Of the encoder's levels, times the width; each level has half the size of the one before, the first half the image's."""
+"""Of the encoder's levels, times the width; the first has half the image's size, each further one half the last's."""
 SIZE_MULTIPLE = 2 ** len(CHANNELS)
 """Images are padded to a multiple of this, on the right and below."""
+EXPORTED_SIDE, EXPORTED_RESOLUTION = 1.25, 32
+"""Of the cube that an exported network fills, canonical units and voxels."""
 OCTAVES = 6
 BLOCKS = 2
 POINT_SCALE = 2.0
@@ -126,6 +130,44 @@ class PixelAligned(nn.Module):
 
 
 NETWORK = PixelAligned
+
+
+class LogitsInCube(nn.Module):
+    """RGBA (B,4,S,S) in 0…1 → logits (B,D,D,D) in a cube in camera axes around where objects stand in training.
+
+    Args:
+        network: the network.
+        intrinsics: (3,3) of the images, pixels.
+        resolution: D.
+    """
+
+    points: Tensor
+    intrinsics: Tensor
+
+    def __init__(self, network: PixelAligned, intrinsics: Tensor, resolution: int) -> None:
+        super().__init__()
+        self.network, self.resolution = network, resolution
+        axis = EXPORTED_SIDE * ((torch.arange(resolution) + 0.5) / resolution - 0.5)
+        places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(1, -1, 3)
+        self.register_buffer("points", places + torch.tensor([0.0, 0.0, network.depth_mean]))
+        self.register_buffer("intrinsics", intrinsics[None])
+
+    def forward(self, rgba: Tensor) -> Tensor:
+        """(B,4,S,S) → (B,D,D,D), index order x,y,z."""
+        count, sides = rgba.shape[0], (self.resolution,) * 3
+        features = self.network.encode(rgba)
+        points, intrinsics = self.points.expand(count, -1, -1), self.intrinsics.expand(count, -1, -1)
+        return self.network.occupancy(features, points, intrinsics).view(count, *sides)
+
+
+def onnx_interface(network: PixelAligned, config: Mapping[str, Any], _views: int) -> OnnxInterface:
+    """rgba (B,4,S,S) → probability (B,32,32,32) in the cube in camera axes of side 1.25 around (0, 0, depth_mean)."""
+    size = int(config["image_size"])
+    focal = size * float(config["focal_length"])
+    intrinsics = torch.tensor([[focal, 0.0, size / 2], [0.0, focal, size / 2], [0.0, 0.0, 1.0]])
+    exported = OccupancyProbability(LogitsInCube(network, intrinsics, EXPORTED_RESOLUTION))
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    return OnnxInterface(exported, "rgba", (2, 4, size, size), {0: batch}, "probability")
 
 
 def occupancy_loss(logits: Tensor, occupied: Tensor) -> Tensor:

@@ -59,8 +59,8 @@ def write_model(folder: Path, config: dict[str, Any], weights: dict[str, torch.T
 
 def test_every_network_describes_itself() -> None:
     assert torch_networks() == {
-        "deepsdf": "DeepSDF", "r2n2": "3D-R2N2", "recgan": "3D-RecGAN++", "triplane": "tri-plane decoder",
-        "unet": "U-Net",
+        "deepsdf": "DeepSDF", "pixel_aligned": "pixel-aligned occupancy network", "r2n2": "3D-R2N2",
+        "recgan": "3D-RecGAN++", "triplane": "tri-plane decoder", "unet": "U-Net",
     }  # fmt: skip
     assert title_of("unet") == "U-Net" and title_of("xu2016") == "a classifier"
 
