@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from shapeyard.geometry.lifting import Cube
@@ -92,7 +93,7 @@ def probability_in_cube(
         after = resolution + 1 - grid.origin - grid.values.shape
         beside = list(zip(grid.origin.tolist(), after.tolist(), strict=True))
         values = np.pad(grid.values, beside, mode="edge")[:-1, :-1, :-1]
-    return np.asarray(np.rint(255 / (1 + np.exp(-values))), np.uint8)
+    return np.asarray(np.rint(255 * expit(values)), np.uint8)
 
 
 def _logits(estimator: OccupancyEstimator, seen: SeenView, points: Points) -> NDArray[np.float32]:

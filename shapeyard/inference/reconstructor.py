@@ -83,7 +83,7 @@ class Reconstructor:
             probability = complete_shape(self.models["recgan"], depth)
             return self._upright(depth, probability, elevation_degrees, ["unet", "recgan"])
         if "r2n2" not in self.models:
-            needed = "the pixel-aligned occupancy network, of U-Net and 3D-RecGAN++, or of 3D-R2N2"
+            needed = "a pixel-aligned occupancy network, of U-Net and 3D-RecGAN++, or of 3D-R2N2"
             there = ", ".join(title_of(name) for name in sorted(self.models))
             raise DatasetError(
                 f"{self.folders[0]}: expected models of {needed if alone else '3D-R2N2 for several images'}, "

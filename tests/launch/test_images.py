@@ -11,7 +11,7 @@ from components import stages
 from launch import images
 from launch.images import content_tag
 
-TRAININGS = {"train_deepsdf", "train_depth", "train_multiview", "train_recgan"}
+TRAININGS = {"train_deepsdf", "train_depth", "train_multiview", "train_occupancy", "train_recgan"}
 PAGES = {"evaluate_implicit", "evaluate_multiview", "report", "report_classifier"}
 ALL = set(stages())
 
