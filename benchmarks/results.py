@@ -83,7 +83,7 @@ def record_figures(metrics: Mapping[str, Any], run: Mapping[str, Any], parameter
     titles = {**METHOD_TITLES, "recgan": f"{METHOD_TITLES['recgan']}{without}"}
     shape = metrics["reconstruction"]
     networks = [
-        (f"{'reconstruction' if network == shape['best'] else network}-{name}", measure, f"the {titles[network]}")
+        (f"{network}-{name}", measure, f"the {titles[network]}")
         for network in networks_best_first(shape)
         for name, measure in SHAPES
     ]

@@ -107,11 +107,10 @@ class PixelAligned(nn.Module):
             intrinsics[:, axis, axis, None] * points[..., axis] / points[..., 2] + intrinsics[:, axis, 2, None]
             for axis in (0, 1)
         )  # (B,N) pixels
-        places = torch.stack([2 * u / columns - 1, 2 * v / rows - 1], dim=-1)[:, :, None]  # (B,N,1,2)
-        pixels = functional.grid_sample(
-            features.pixels, places.to(features.pixels.dtype), padding_mode="border", align_corners=False
-        )  # (B,F,N,1)
-        x = pixels[..., 0].transpose(1, 2) + self.point(self._fourier(points))  # (B,N,F)
+        x = read_pixels(
+            features.pixels, u * (features.pixels.shape[3] / columns), v * (features.pixels.shape[2] / rows)
+        )
+        x = x + self.point(self._fourier(points))  # (B,N,F)
         for block in self.blocks:
             x = x + block(x)
         logits: Tensor = self.out(x)[..., 0].float()
@@ -130,6 +129,31 @@ class PixelAligned(nn.Module):
 
 
 NETWORK = PixelAligned
+
+
+def read_pixels(features: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """Features (B,F,h,w), bilinear at places (B,N) → (B,N,F); what lies outside has those of the border.
+
+    As `grid_sample` gives it in a quarter of the time: a weighted sum of four rows.
+
+    Args:
+        features: best channels last in memory, at least 2 × 2.
+        u: columns, the first one's middle at 0.5.
+        v: rows, the same.
+    """
+    count, channels, height, width = features.shape
+    column, row = (u - 0.5).clamp(0, width - 1), (v - 0.5).clamp(0, height - 1)
+    left, above = column.floor().clamp(max=width - 2), row.floor().clamp(max=height - 2)
+    right_share, below_share = (column - left).float(), (row - above).float()
+    first = torch.arange(count, device=u.device)[:, None] * (height * width) + above.long() * width + left.long()
+    places = torch.stack([first, first + 1, first + width, first + width + 1], dim=-1)  # (B,N,4)
+    across, down = torch.stack([1 - right_share, right_share], -1), torch.stack([1 - below_share, below_share], -1)
+    weights = (down[..., :, None] * across[..., None, :]).flatten(2)  # (B,N,4)
+    rows = features.permute(0, 2, 3, 1).reshape(-1, channels).float()
+    if torch.compiler.is_exporting():  # ONNX has no such operator
+        return (rows[places] * weights[..., None]).sum(dim=2)
+    read = functional.embedding_bag(places.flatten(0, 1), rows, mode="sum", per_sample_weights=weights.flatten(0, 1))
+    return read.view(count, -1, channels)
 
 
 class LogitsInCube(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from shapeyard.networks.pixel_aligned import Features, LogitsInCube, PixelAligned, onnx_interface
+from shapeyard.networks.pixel_aligned import Features, LogitsInCube, PixelAligned, onnx_interface, read_pixels
 
 INTRINSICS = torch.tensor([[35.0, 0, 16], [0, 35.0, 16], [0, 0, 1]])
 
@@ -49,6 +49,14 @@ def test_a_point_has_the_features_of_the_pixel_that_it_projects_to() -> None:
         )
     changed = (plain - seen).abs()[0]
     assert changed[:2].min() > 1e-3 and changed[2:].max() == 0
+
+
+def test_pixels_are_read_as_grid_sample_does() -> None:
+    features = torch.rand(2, 5, 6, 9).to(memory_format=torch.channels_last)
+    u, v = 11 * torch.rand(2, 40) - 1, 8 * torch.rand(2, 40) - 1  # some outside
+    places = torch.stack([2 * u / 9 - 1, 2 * v / 6 - 1], dim=-1)[:, :, None]
+    expected = nn.functional.grid_sample(features, places, padding_mode="border", align_corners=False)[..., 0]
+    torch.testing.assert_close(read_pixels(features, u, v), expected.transpose(1, 2))
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 72), (64, 33)])
