@@ -84,7 +84,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("components/report/page.html.jinja", {"report"}),
         ("components/report/report.py", {"report"}),
         ("components/train_depth/__init__.py", {"train_depth"}),
-        ("shapeyard/networks/unet.py", {"train_depth"}),
+        ("shapeyard/networks/unet.py", {"train_depth", "train_occupancy"}),
         ("shapeyard/networks/r2n2.py", {"train_multiview"}),
         ("shapeyard/networks/classifiers/xu2016.py", {"train_classifier"}),
         ("shapeyard/training/loop.py", TRAININGS),
