@@ -275,7 +275,9 @@ def test_models_that_are_not_what_they_say(run: Path, photographs: list[Path], t
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:100])
     with pytest.raises(DatasetError, match=r"model.safetensors: expected \d+ bytes, found 100"):
         load_torch(cut)
-    with pytest.raises(DatasetError, match=r"classifier: expected a model of DeepSDF, .*, 3D-R2N2, .*, U-Net, got xu2016$"):
+    with pytest.raises(
+        DatasetError, match=r"classifier: expected a model of DeepSDF, .*, 3D-R2N2, .*, U-Net, got xu2016$"
+    ):
         load_torch(run / "classifier")
     assert not (tmp_path / "out").exists()
     assert find_models([run]) == {
