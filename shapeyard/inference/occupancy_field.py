@@ -57,7 +57,7 @@ def see(estimator: OccupancyEstimator, rgba: NDArray[np.uint8], intrinsics: NDAr
     """
     network, std, half = estimator
     device = network.depth.weight.device
-    image = torch.from_numpy(np.ascontiguousarray(rgba)).permute(2, 0, 1).float().div(255).to(device)
+    image = torch.from_numpy(np.array(rgba)).permute(2, 0, 1).float().div(255).to(device)
     projection = torch.from_numpy(intrinsics.astype(np.float32)).to(device)
     mirrored = projection.clone()
     mirrored[0, 2] = rgba.shape[1] - projection[0, 2]
