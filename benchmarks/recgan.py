@@ -233,11 +233,11 @@ def against_baselines(
     assert resolution, "expected a validation split"
     methods, gallery = views.methods(resolution), ViewGallery.of_training(views.renders, views.depths, views.voxels)
     cases = partial(views.cases, resolution=resolution, gallery=gallery)
-    table = EvaluationTable(compare_methods(methods, cases, val, test)[0])
-    iou = {method: table.mean(method, "iou") for method in PARAMETERS}
+    table = EvaluationTable(compare_methods(methods, cases, val, test).rows)
+    iou = {method: table.mean(method, "iou") for method in PARAMETERS if method != "occupancy"}
     figures = [(f"IoU of {method.replace('_', ' ')}", f"{value:.4f}", "-", True) for method, value in iou.items()]
     for method in BASELINES:
-        found = table.difference("iou", ("reconstruction", None), (method, None))
+        found = table.difference("iou", ("recgan", None), (method, None))
         figures.append((
             f"above {method.replace('_', ' ')}, {found.objects} objects",
             f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})",

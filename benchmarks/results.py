@@ -12,24 +12,35 @@ from record import record
 from rich.console import Console
 from rich.table import Table
 
-from shapeyard.evaluation.results import HEADINGS, NUMBERS, markdown_table, result_rows
+from shapeyard.evaluation.results import (
+    HEADINGS,
+    METHOD_TITLES,
+    NUMBERS,
+    markdown_table,
+    networks_best_first,
+    result_rows,
+)
 
-ROWS = (
-    ("depth-rmse", "Depth RMSE (object's longest side = 1)", "depth"),
-    ("depth-abs-rel", "Depth abs-rel", "depth"),
-    ("depth-within-5-percent", "Depth within 5 % (δ < 1.05)", "depth"),
-    ("reconstruction-iou", "IoU at {resolution}³", "reconstruction"),
-    ("reconstruction-precision", "Precision at {resolution}³", "reconstruction"),
-    ("reconstruction-recall", "Recall at {resolution}³", "reconstruction"),
-    ("reconstruction-fscore", "F-score at 1 % of the cube's side (perfect voxels {fscore:.3f})", "reconstruction"),
-    ("reconstruction-chamfer", "Chamfer distance × 1000 in squared longest sides (perfect voxels {chamfer:.3f})",
-     "reconstruction"),
-    ("accuracy-true-shapes", "Accuracy on true shapes", "classification"),
-    ("mean-class-accuracy-true-shapes", "Mean class accuracy on true shapes", "classification"),
-    ("accuracy-reconstructed-shapes", "Accuracy on reconstructed shapes", "classification"),
-    ("mean-class-accuracy-reconstructed-shapes", "Mean class accuracy on reconstructed shapes", "classification"),
-)  # fmt: skip
-"""The figures of an evaluation in their order: the name of each one's file, what it is, and the part it belongs to."""
+DEPTH = (
+    ("depth-rmse", "Depth RMSE (object's longest side = 1)"),
+    ("depth-abs-rel", "Depth abs-rel"),
+    ("depth-within-5-percent", "Depth within 5 % (δ < 1.05)"),
+)
+SHAPES = (
+    ("iou", "IoU at {resolution}³"),
+    ("precision", "Precision at {resolution}³"),
+    ("recall", "Recall at {resolution}³"),
+    ("fscore", "F-score at 1 % of the cube's side (perfect voxels {fscore:.3f})"),
+    ("chamfer", "Chamfer distance × 1000 in squared longest sides (perfect voxels {chamfer:.3f})"),
+)
+"""Of each network that reconstructs."""
+CLASSES = (
+    ("accuracy-true-shapes", "Accuracy on true shapes"),
+    ("mean-class-accuracy-true-shapes", "Mean class accuracy on true shapes"),
+    ("accuracy-reconstructed-shapes", "Accuracy on reconstructed shapes"),
+    ("mean-class-accuracy-reconstructed-shapes", "Mean class accuracy on reconstructed shapes"),
+)
+"""The figures of an evaluation, each part in its order: the name of each one's file, and what it is."""
 COMMAND = "python benchmarks/results.py runs/latest"
 
 
@@ -69,19 +80,28 @@ def record_figures(metrics: Mapping[str, Any], run: Mapping[str, Any], parameter
         parameters: the run's parameters.
     """
     without = "" if parameters["recgan_adversarial"] else " without its discriminator"
-    networks = {"depth": "the U-Net", "reconstruction": f"3D-RecGAN++{without}",
-                "classification": f"`{parameters['classifier_network']}`"}  # fmt: skip
+    titles = {**METHOD_TITLES, "recgan": f"{METHOD_TITLES['recgan']}{without}"}
     shape = metrics["reconstruction"]
+    networks = [
+        (f"{network}-{name}", measure, f"the {titles[network]}")
+        for network in networks_best_first(shape)
+        for name, measure in SHAPES
+    ]
+    named = [
+        *((name, measure, "the U-Net") for name, measure in DEPTH),
+        *networks,
+        *((name, measure, f"`{parameters['classifier_network']}`") for name, measure in CLASSES),
+    ]
     known = {"resolution": shape["resolution"], "fscore": shape["ceiling"]["fscore"] or 0,
              "chamfer": 1000 * (shape["ceiling"]["chamfer"] or 0)}  # fmt: skip
     preset, held_out = run["preset"], f"{metrics['samples']['test']} held-out test objects"
     job = "`make run`" if preset == "small" else f"`reconstruct`, preset `{preset}`"
-    for (name, measure, part), row in zip(ROWS, result_rows(metrics), strict=True):
+    for (name, measure, network), row in zip(named, result_rows(metrics), strict=True):
         differences = ", ".join(row.interval_texts)
         record(
             f"{preset}-{name}",
             "run",
-            f"{measure.format(**known)} of {networks[part]}, {held_out} of {job}",
+            f"{measure.format(**known)} of {network}, {held_out} of {job}",
             row.text(row.measured),
             command=COMMAND,
             compared_with=", ".join(row.baseline_texts),

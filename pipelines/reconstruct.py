@@ -1,4 +1,4 @@
-"""`reconstruct`: meshes in; a depth estimator, a voxel reconstructor and a classifier out, measured and reported."""
+"""`reconstruct`: meshes in; a depth estimator, two reconstructors and a classifier out, measured and reported."""
 
 from pipelines.parts import Stages, collected, pipeline
 
@@ -7,8 +7,8 @@ from pipelines.parts import Stages, collected, pipeline
     "From meshes to a measured single-image 3D reconstructor.",
     stages={
         "plan": "", "fetch": "", "render": "render_", "voxelize": "voxelize_", "train_depth": "depth_",
-        "train_recgan": "recgan_", "train_classifier": "classifier_", "classify_reconstructions": "classify_",
-        "evaluate": "", "report": "",
+        "train_recgan": "recgan_", "train_occupancy": "occupancy_", "train_classifier": "classifier_",
+        "classify_reconstructions": "classify_", "evaluate": "", "report": "",
     },
     hidden={"train_recgan": ("pairs",), "train_classifier": ("folds", "fold")},
     outputs={
@@ -16,13 +16,15 @@ from pipelines.parts import Stages, collected, pipeline
         "evaluation": "evaluate.evaluation",
         "depths": "train_depth.depths",
         "reconstructions": "train_recgan.reconstructions",
+        "occupancy_reconstructions": "train_occupancy.reconstructions",
         "depth_model": "train_depth.model",
         "recgan_model": "train_recgan.model",
+        "occupancy_model": "train_occupancy.model",
         "classifier": "train_classifier.model",
     },
 )  # fmt: skip
 def reconstruct(stage: Stages) -> None:
-    """Depth and voxels are trained on the same views; everything is measured on the test split."""
+    """All are trained on the same views, both reconstructors in the same cubes; all is measured on the test split."""
     with stage.shards() as fetched:
         rendered = stage("render", meshes=fetched.outputs["meshes"])
         voxelized = stage("voxelize", meshes=fetched.outputs["meshes"])
@@ -34,11 +36,17 @@ def reconstruct(stage: Stages) -> None:
         depths=depth.outputs["depths"],
         voxels=collected(voxelized, "voxels"),
     )
+    occupancy = stage(
+        "train_occupancy",
+        renders=collected(rendered, "renders"),
+        voxels=collected(voxelized, "voxels"),
+        depths=depth.outputs["depths"],
+    )
     classifier = stage("train_classifier", dataset=collected(voxelized, "voxels"))
     classified = stage(
         "classify_reconstructions",
         model=classifier.outputs["model"],
-        reconstructions=recgan.outputs["reconstructions"],
+        reconstructions=occupancy.outputs["reconstructions"],
     )
     evaluated = stage(
         "evaluate",
@@ -47,6 +55,7 @@ def reconstruct(stage: Stages) -> None:
         voxels=collected(voxelized, "voxels"),
         depths=depth.outputs["depths"],
         reconstructions=recgan.outputs["reconstructions"],
+        occupancy_reconstructions=occupancy.outputs["reconstructions"],
         class_predictions=classifier.outputs["predictions"],
         reconstruction_predictions=classified.outputs["predictions"],
     )
@@ -57,8 +66,10 @@ def reconstruct(stage: Stages) -> None:
         voxels=collected(voxelized, "voxels"),
         depths=depth.outputs["depths"],
         reconstructions=recgan.outputs["reconstructions"],
+        occupancy_reconstructions=occupancy.outputs["reconstructions"],
         depth_model=depth.outputs["model"],
         recgan_model=recgan.outputs["model"],
+        occupancy_model=occupancy.outputs["model"],
         classifier=classifier.outputs["model"],
         evaluation=evaluated.outputs["evaluation"],
     )

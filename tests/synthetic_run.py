@@ -34,13 +34,13 @@ class SyntheticRun:
 
     @property
     def outputs(self) -> dict[str, Path]:
-        return {
-            n: self.folder / n for n in ("depths", "reconstructions", "class_predictions", "reconstruction_predictions")
-        }
+        names = ("depths", "reconstructions", "occupancy_reconstructions", "class_predictions",
+                 "reconstruction_predictions")  # fmt: skip
+        return {name: self.folder / name for name in names}
 
     @property
     def models(self) -> dict[str, Path]:
-        return {n: self.folder / n for n in ("depth_model", "recgan_model", "classifier")}
+        return {n: self.folder / n for n in ("depth_model", "recgan_model", "occupancy_model", "classifier")}
 
 
 def write_run(
@@ -67,7 +67,8 @@ def write_run(
     _write_renders(run, samples, views, image_size)
     _write_voxels(run, samples, resolution)
     _write_depths(run, error, random)
-    _write_reconstructions(run, resolution, error, random)
+    _write_reconstructions(run, "reconstructions", "train_recgan", resolution, error, random)
+    _write_reconstructions(run, "occupancy_reconstructions", "train_occupancy", resolution, 0.5 * error, random)
     _write_predictions(run, list(classes), error, random)
     for number, name in enumerate(run.models):
         _write_model(run.models[name], name, training_steps, number)
@@ -191,11 +192,13 @@ def _write_depths(run: SyntheticRun, error: float, random: np.random.Generator) 
     renders.close()
 
 
-def _write_reconstructions(run: SyntheticRun, resolution: int, error: float, random: np.random.Generator) -> None:
+def _write_reconstructions(
+    run: SyntheticRun, name: str, stage: str, resolution: int, error: float, random: np.random.Generator
+) -> None:
     renders, voxels = Dataset(run.shards["renders"], "renders"), Dataset(run.shards["voxels"], "voxels")
     depths = Dataset([run.outputs["depths"]], "depths")
     parameters = {"input_resolution": resolution, "bottleneck": 2000}
-    with DatasetWriter(run.outputs["reconstructions"], "reconstructions", "train_recgan", parameters) as writer:
+    with DatasetWriter(run.outputs[name], "reconstructions", stage, parameters) as writer:
         for sample in [*renders.of_split("val"), *renders.of_split("test")]:
             occupancy = np.unpackbits(voxels.read(sample.id, "occupancy"), count=resolution**3)
             matrices, grids = [], []
@@ -237,6 +240,7 @@ def _write_model(path: Path, name: str, steps: int, number: int) -> None:
     columns: dict[str, list[float]] = {
         "depth_model": {"train_rmse": [0.04 + 0.4 * d for d in decay], "val_rmse": [0.05 + 0.4 * d for d in decay]},
         "recgan_model": {"train_loss": decay, "val_iou": [0.7 - 0.6 * d for d in decay]},
+        "occupancy_model": {"train_loss": decay, "val_iou": [0.8 - 0.6 * d for d in decay]},
         "classifier": {"train_loss": decay, "val_loss": [d + 0.1 for d in decay],
                        "train_accuracy": [1 - d for d in decay], "val_accuracy": [0.9 - 0.8 * d for d in decay]},
     }[name]  # fmt: skip

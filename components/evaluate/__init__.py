@@ -12,7 +12,10 @@ STAGE = Stage(
         "renders": Artifact("Dataset", "Datasets of kind renders: the true depth and the cameras.", many=True),
         "voxels": Artifact("Dataset", "Datasets of kind voxels: the true shapes.", many=True),
         "depths": Artifact("Dataset", "Dataset of kind depths: the predicted depth."),
-        "reconstructions": Artifact("Dataset", "Dataset of kind reconstructions, val and test samples."),
+        "reconstructions": Artifact("Dataset", "Dataset of kind reconstructions, val and test: 3D-RecGAN++'s."),
+        "occupancy_reconstructions": Artifact(
+            "Dataset", "The same by the pixel-aligned occupancy network, in the same cubes.", optional=True
+        ),
         "class_predictions": Artifact("Dataset", "Dataset of kind predictions: the classifier on the true shapes."),
         "reconstruction_predictions": Artifact(
             "Dataset", "Dataset of kind predictions: the classifier on the reconstructed shapes."

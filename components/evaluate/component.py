@@ -1,5 +1,7 @@
 """The typed spec of `evaluate`, derived from the package by `shapeyard compile`: do not edit."""
 
+from typing import Optional
+
 from kfp import dsl
 
 
@@ -15,6 +17,7 @@ def evaluate(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     confusion: dsl.Output[dsl.ClassificationMetrics],
+    occupancy_reconstructions: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
 ) -> None:
     """Measure depth, reconstruction and classification on the test split, beside baselines without a network.
 
@@ -23,7 +26,8 @@ def evaluate(
         renders: Datasets of kind renders: the true depth and the cameras.
         voxels: Datasets of kind voxels: the true shapes.
         depths: Dataset of kind depths: the predicted depth.
-        reconstructions: Dataset of kind reconstructions, val and test samples.
+        reconstructions: Dataset of kind reconstructions, val and test: 3D-RecGAN++'s.
+        occupancy_reconstructions: The same by the pixel-aligned occupancy network, in the same cubes.
         class_predictions: Dataset of kind predictions: the classifier on the true shapes.
         reconstruction_predictions: Dataset of kind predictions: the classifier on the reconstructed shapes.
         evaluation: Folder with metrics.json and rows.csv.
@@ -42,6 +46,7 @@ def evaluate(
             datasets_of(voxels),
             depths.path,
             reconstructions.path,
+            occupancy_reconstructions and occupancy_reconstructions.path,
             class_predictions.path,
             reconstruction_predictions.path,
             evaluation.path,

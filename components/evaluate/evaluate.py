@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ def evaluate(
     voxels: Sequence[str | Path],
     depths: str | Path,
     reconstructions: str | Path,
+    occupancy_reconstructions: str | Path | None,
     class_predictions: str | Path,
     reconstruction_predictions: str | Path,
     evaluation: str | Path,
@@ -51,7 +52,8 @@ def evaluate(
         renders: of kind renders.
         voxels: of kind voxels.
         depths: of kind depths.
-        reconstructions: of kind reconstructions.
+        reconstructions: of kind reconstructions, of 3D-RecGAN++.
+        occupancy_reconstructions: of the pixel-aligned occupancy network, in the same cubes; None without.
         class_predictions: of kind predictions, on the true shapes.
         reconstruction_predictions: of kind predictions, on the reconstructed shapes.
         evaluation: the folder to write, see `shapeyard.evaluation.output`.
@@ -68,6 +70,7 @@ def evaluate(
         voxels=Dataset(voxels, "voxels"),
         depths=Dataset([depths], "depths"),
         reconstructions=Dataset([reconstructions], "reconstructions"),
+        occupancy=Dataset([occupancy_reconstructions], "reconstructions") if occupancy_reconstructions else None,
     )
     mesh_data = Dataset(meshes, "meshes")
     on_true, on_reconstructed = (
@@ -82,7 +85,7 @@ def evaluate(
     table = EvaluationTable(
         measure_depth(views.renders, views.depths, present(test, [views.depths], "depth", notes), constant)
     )
-    chosen = _measure_shapes(table, views, mesh_data, notes)
+    reconstruction = _measure_shapes(table, views, mesh_data, notes)
     true_answers = class_answers(on_true, present(test, [on_true], "classification", notes))
     reconstructed = present(test, [on_reconstructed], "classification of reconstructions", notes)
     reconstructed_answers = class_answers(on_reconstructed, reconstructed)
@@ -98,14 +101,14 @@ def evaluate(
         "samples": {split: len(views.renders.of_split(split)) for split in ("train", "val", "test")},
         "classes": classes,
         "depth": depth_metrics(table, constant),
-        "reconstruction": _reconstruction_metrics(table, **chosen),
+        "reconstruction": reconstruction,
         "classification": {
             "true_grids": classification_metrics(true_answers, classes, training),
             "reconstructions": classification_metrics(reconstructed_answers, classes, training),
         },
         "notes": notes,
     }
-    for dataset in (mesh_data, *vars(views).values(), on_true, on_reconstructed):
+    for dataset in (mesh_data, *views.datasets, on_true, on_reconstructed):
         dataset.close()
     metrics["seconds"] = round(time.monotonic() - started, 2)
     write_evaluation(Path(evaluation), "evaluate", table, metrics)
@@ -113,17 +116,17 @@ def evaluate(
 
 
 def _measure_shapes(table: EvaluationTable, views: ViewDatasets, meshes: Dataset, notes: list[str]) -> dict[str, Any]:
-    """Add the rows of the test split; returns the resolution, and what was chosen on the validation split."""
-    needed = [views.voxels, views.depths, views.reconstructions]
+    """Add the rows of the test split; returns their means, see `_reconstruction_metrics`."""
+    needed = [views.voxels, views.depths, views.reconstructions, *([views.occupancy] if views.occupancy else [])]
     val, test = (present(views.renders.of_split(split), needed, "reconstruction", notes) for split in ("val", "test"))
     if not val:
         notes.append("reconstruction: no validation samples, so what is chosen there has its default")
     resolution = views.resolution([*val, *test])
     if resolution is None:
-        return {"resolution": None, "chosen": {}}
+        return _reconstruction_metrics(table, views.networks, None, {}, {})
     methods = views.methods(resolution)
     gallery = ViewGallery.of_training(views.renders, views.depths, views.voxels)
-    rows, chosen = compare_methods(
+    found = compare_methods(
         methods,
         partial(views.cases, resolution=resolution, gallery=gallery),
         val,
@@ -133,45 +136,63 @@ def _measure_shapes(table: EvaluationTable, views: ViewDatasets, meshes: Dataset
         max_val_cases=cases_of_each(MAX_VAL_VIEWS, val),
         max_surface_cases=cases_of_each(MAX_SURFACE_VIEWS, test),
     )
-    table.extend(rows)
-    return {"resolution": resolution, "chosen": chosen}
+    table.extend(found.rows)
+    return _reconstruction_metrics(table, views.networks, resolution, found.chosen, found.val_iou)
 
 
-def _reconstruction_metrics(table: EvaluationTable, resolution: int | None, chosen: dict[str, float]) -> dict[str, Any]:
-    """The measures of the reconstructions and of the baselines, each with the parameter that was chosen for it.
+def _reconstruction_metrics(
+    table: EvaluationTable,
+    networks: Sequence[str],
+    resolution: int | None,
+    chosen: Mapping[str, float],
+    val_iou: Mapping[str, float],
+) -> dict[str, Any]:
+    """The measures of the networks and of the baselines, each with the parameter that was chosen for it.
 
-    Beside them under `differences` the reconstructions' advantage over each baseline, with its 95 % interval.
+    `best` is the network of the highest IoU on the validation split. Each network has under `differences` its advantage
+    over each baseline, the best one's also over the other networks, with 95 % intervals.
     """
+    best = max(networks, key=lambda name: (val_iou.get(name, math.nan) >= 0, val_iou.get(name, 0.0)))
 
     def of(method: str) -> dict[str, Any]:
         surfaces = table.summary(method, SURFACE_MEASURES)
         return {PARAMETERS[method]: chosen.get(method), **table.summary(method, OVERLAP_MEASURES), "surfaces": surfaces}
 
+    def differences(network: str) -> dict[str, Any]:
+        others = [name for name in networks if name != best] if network == best else []
+        return {
+            name: {
+                measure: table.difference(measure, (network, None), (name, None))._asdict()
+                for measure in ("iou", *SURFACE_MEASURES)
+            }
+            for name in (*others, *BASELINES)
+        }
+
     return {
         "resolution": resolution,
         "outside_the_cube": table.mean("truth", "outside"),
-        **of("reconstruction"),
         **SURFACE_FACTS,
         "ceiling": table.summary(CEILING, SURFACE_MEASURES),
-        "baselines": {name: of(name) for name in BASELINES},
-        "differences": {
-            name: {
-                measure: table.difference(measure, ("reconstruction", None), (name, None))._asdict()
-                for measure in ("iou", *SURFACE_MEASURES)
-            }
-            for name in BASELINES
+        "best": best,
+        "networks": {
+            name: {**of(name), "val_iou": val_iou.get(name), "differences": differences(name)} for name in networks
         },
+        "baselines": {name: of(name) for name in BASELINES},
     }
 
 
 def _key_figures(metrics: dict[str, Any]) -> dict[str, float]:
-    """The figures that a person asks for first, under flat names; what could not be measured is left out."""
+    """The figures that a person asks for first, under flat names; what could not be measured is left out.
+
+    `iou` and the like are the best network's, `NETWORK_iou` each one's.
+    """
     depth, shape, classified = metrics["depth"], metrics["reconstruction"], metrics["classification"]
+    best = shape["networks"][shape["best"]]
     figures = {f"depth_{name}": depth[name] for name in DEPTH_MEASURES}
     figures |= {f"{CONSTANT}_{name}": depth["baselines"][CONSTANT][name] for name in DEPTH_MEASURES}
-    figures |= {name: shape[name] for name in (*OVERLAP_MEASURES, "threshold")}
-    figures |= {f"{name}_iou": shape["baselines"][name]["iou"] for name in BASELINES}
-    figures |= {name: shape["surfaces"][name] for name in SURFACE_MEASURES}
+    figures |= {name: best[name] for name in (*OVERLAP_MEASURES, "threshold")}
+    figures |= {name: best["surfaces"][name] for name in SURFACE_MEASURES}
+    figures |= {f"{name}_iou": of["iou"] for name, of in (*shape["networks"].items(), *shape["baselines"].items())}
     for prefix, of in (("", "true_grids"), ("reconstructed_", "reconstructions")):
         figures |= {f"{prefix}{name}": classified[of][name] for name in ("accuracy", "mean_class_accuracy")}
     return {name: float(value) for name, value in figures.items() if value is not None and not math.isnan(value)}

@@ -1,6 +1,6 @@
 """One view of an object, and the methods that make a shape of it in the cube around what the view shows.
 
-reconstruction      the network's probabilities, occupied at or above a threshold
+occupancy, recgan   a network's probabilities, occupied at or above a threshold
 mean_shape          the mean training shape, turned into the view by its true camera, occupied at or above a
                     threshold: strong, since a photograph does not tell the camera
 extruded_surface    the surface that the predicted depth shows, extruded so many voxels backwards
@@ -9,8 +9,9 @@ nearest_neighbour   the true shape of the training view that looks most alike, n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,18 @@ from shapeyard.evaluation.retrieval import (
     ViewGallery,
 )
 from shapeyard.geometry.frames import transform
-from shapeyard.geometry.lifting import cube_from_canonical_grid
+from shapeyard.geometry.lifting import cube_from_canonical_grid, resample
 
+NETWORKS = ("occupancy", "recgan")
+"""In the order in which one counts as the best where there is nothing to choose it by."""
 PARAMETERS = {
-    "reconstruction": "threshold",
+    **dict.fromkeys(NETWORKS, "threshold"),
     "mean_shape": "threshold",
     "extruded_surface": "thickness_voxels",
     "nearest_neighbour": "depth_weight",
 }
 """Method → what is chosen for it on the validation split."""
-BASELINES = tuple(PARAMETERS)[1:]
+BASELINES = tuple(PARAMETERS)[len(NETWORKS) :]
 DEFAULT_THRESHOLD = 0.5
 DEFAULT_THICKNESS_SHARE = 0.25
 """Of the cube's side: a third of an object that is as deep as it is wide."""
@@ -46,19 +49,16 @@ DEFAULT_THICKNESS_SHARE = 0.25
 class ViewCase(ShapeCase):
     """One view, read from the datasets."""
 
-    probability: NDArray[np.uint8]
-    """(D,D,D) of the network, camera-frame cube"""
+    resolution: int
+    """D, voxels along the cube's side"""
+    probabilities: Mapping[str, NDArray[np.uint8]]
+    """network → (D,D,D) in the camera-frame cube; a network that did not reconstruct the view has none"""
     canonical_from_camera: NDArray[np.float64]
     intrinsics: NDArray[np.float64]
     depth: NDArray[np.float32]
     """(H,W) predicted"""
     neighbours: list[Neighbour]
     """for each weight; empty without a training split"""
-
-    @property
-    def resolution(self) -> int:
-        """Voxels along the cube's side."""
-        return len(self.probability)
 
     def truth(self) -> tuple[NDArray[np.bool_], float]:
         """See `true_in_cube`."""
@@ -79,6 +79,20 @@ class ViewDatasets:
     voxels: Dataset
     depths: Dataset
     reconstructions: Dataset
+    """of 3D-RecGAN++: its views and cubes are measured"""
+    occupancy: Dataset | None = None
+    """of the pixel-aligned occupancy network, in the same cubes; None without"""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those whose reconstructions are there."""
+        return tuple(name for name in NETWORKS if name == "recgan" or self.occupancy)
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """All that are there."""
+        found = (self.renders, self.voxels, self.depths, self.reconstructions, self.occupancy)
+        return [dataset for dataset in found if dataset]
 
     def resolution(self, samples: list[Sample]) -> int | None:
         """Voxels along a side of what was reconstructed; None without samples."""
@@ -93,7 +107,7 @@ class ViewDatasets:
             gallery: where neighbours come from.
 
         Raises:
-            DatasetError: for a grid of another shape.
+            DatasetError: for a grid of another shape, or of another cube than the view's.
         """
         occupancy = read_occupancy(self.voxels, sample.id)
         intrinsics = self.renders.read(sample.id, "intrinsics").astype(np.float64)
@@ -110,15 +124,37 @@ class ViewDatasets:
                 view=int(view),
                 occupancy=occupancy,
                 canonical_from_cube=cubes[index],
-                probability=probability,
+                resolution=resolution,
+                probabilities={"recgan": probability, **self._second(sample, view, cubes[index], resolution)},
                 canonical_from_camera=self.renders.read(sample.id, "world_from_camera", view).astype(np.float64),
                 intrinsics=intrinsics,
                 depth=depth,
                 neighbours=gallery.retrieve(depth, cubes[index]) if gallery else [],
             )
 
+    def _second(
+        self, sample: Sample, view: int, cube: NDArray[np.float64], resolution: int
+    ) -> dict[str, NDArray[np.uint8]]:
+        """What the occupancy network made of a view, in its cube; a grid of another resolution is resampled."""
+        if self.occupancy is None or sample.id not in self.occupancy:
+            return {}
+        cubes = self.occupancy.read(sample.id, "canonical_from_cube")
+        views = list(self.occupancy[sample.id].attributes.get("views", range(len(cubes))))
+        if view not in views:
+            return {}
+        index = views.index(view)
+        if not np.allclose(cubes[index], cube, atol=1e-5):
+            raise DatasetError(
+                f"{self.occupancy.paths[0]}: sample {sample.id}: expected view {view} in the cube of "
+                f"{self.reconstructions.paths[0]}, found another: they were made with other depths"
+            )
+        probability = self.occupancy.read(sample.id, "probability", index)
+        if len(probability) != resolution:
+            probability = np.rint(resample(probability, np.eye(4), resolution)).astype(np.uint8)
+        return {"occupancy": probability}
+
     def methods(self, resolution: int) -> list[Method]:
-        """The network and the baselines, in cubes of so many voxels a side."""
+        """The networks and the baselines, in cubes of so many voxels a side."""
         mean = mean_shape(self.voxels, self.voxels.of_split("train"))
 
         def turned_mean(case: ViewCase) -> NDArray[np.float32] | None:
@@ -132,11 +168,15 @@ class ViewDatasets:
 
         thickness = max(1, round(DEFAULT_THICKNESS_SHARE * resolution))
         return [
-            thresholded("reconstruction", lambda case: case.probability, DEFAULT_THRESHOLD),
+            *(thresholded(name, partial(_probability, name), DEFAULT_THRESHOLD) for name in self.networks),
             thresholded("mean_shape", turned_mean, DEFAULT_THRESHOLD),
             Method("extruded_surface", extruded, range(1, resolution + 1), thickness),
             Method("nearest_neighbour", retrieved, DEPTH_WEIGHTS, DEFAULT_DEPTH_WEIGHT),
         ]
+
+
+def _probability(network: str, case: ViewCase) -> NDArray[np.uint8] | None:
+    return case.probabilities.get(network)
 
 
 def true_in_cube(

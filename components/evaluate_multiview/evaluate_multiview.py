@@ -71,7 +71,7 @@ def evaluate_multiview(
     resolution = data.reconstructions.read(test[0].id, "probability").shape[-1]
     mean = mean_shape(data.voxels, training, resolution)
     assert mean is not None
-    rows, values = compare_methods(
+    rows, values, _ = compare_methods(
         sequence_methods(mean),
         partial(data.cases, resolution=resolution, gallery=ImageGallery(data.renders, training)),
         val,

@@ -23,9 +23,13 @@ STAGE = Stage(
         "renders": Artifact("Dataset", "Datasets of kind renders.", many=True),
         "voxels": Artifact("Dataset", "Datasets of kind voxels.", many=True),
         "depths": Artifact("Dataset", "Dataset of kind depths."),
-        "reconstructions": Artifact("Dataset", "Dataset of kind reconstructions."),
+        "reconstructions": Artifact("Dataset", "Dataset of kind reconstructions, of 3D-RecGAN++."),
+        "occupancy_reconstructions": Artifact(
+            "Dataset", "The same by the pixel-aligned occupancy network.", optional=True
+        ),
         "depth_model": Artifact("Model", "The depth estimator."),
-        "recgan_model": Artifact("Model", "The voxel reconstructor."),
+        "recgan_model": Artifact("Model", "3D-RecGAN++."),
+        "occupancy_model": Artifact("Model", "The pixel-aligned occupancy network.", optional=True),
         "classifier": Artifact("Model", "The voxel classifier."),
         "evaluation": Artifact("Artifact", "The folder that `evaluate` wrote."),
     },

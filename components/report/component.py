@@ -1,5 +1,7 @@
 """The typed spec of `report`, derived from the package by `shapeyard compile`: do not edit."""
 
+from typing import Optional
+
 from kfp import dsl
 
 
@@ -15,6 +17,8 @@ def report(
     classifier: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
     page: dsl.Output[dsl.HTML],
+    occupancy_reconstructions: Optional[dsl.Input[dsl.Dataset]] = None,  # noqa: UP045
+    occupancy_model: Optional[dsl.Input[dsl.Model]] = None,  # noqa: UP045
     title: str = "Reconstruction from one image",
 ) -> None:
     """Put a run on one page that needs nothing but a browser.
@@ -24,9 +28,11 @@ def report(
         renders: Datasets of kind renders.
         voxels: Datasets of kind voxels.
         depths: Dataset of kind depths.
-        reconstructions: Dataset of kind reconstructions.
+        reconstructions: Dataset of kind reconstructions, of 3D-RecGAN++.
+        occupancy_reconstructions: The same by the pixel-aligned occupancy network.
         depth_model: The depth estimator.
-        recgan_model: The voxel reconstructor.
+        recgan_model: 3D-RecGAN++.
+        occupancy_model: The pixel-aligned occupancy network.
         classifier: The voxel classifier.
         evaluation: The folder that `evaluate` wrote.
         page: The page, one HTML file.
@@ -47,8 +53,10 @@ def report(
             datasets_of(voxels),
             depths.path,
             reconstructions.path,
+            occupancy_reconstructions and occupancy_reconstructions.path,
             depth_model.path,
             recgan_model.path,
+            occupancy_model and occupancy_model.path,
             classifier.path,
             evaluation.path,
             page.path,

@@ -13,16 +13,18 @@ from components.report.depth_examples import depth_examples
 from components.report.run import ReconstructionRun
 from components.report.shape_examples import shape_examples
 from shapeyard.contracts.progress import report as say
-from shapeyard.evaluation.results import METHOD_TITLES, ResultRow, result_rows
+from shapeyard.evaluation.results import METHOD_TITLES, ResultRow, networks_best_first, result_rows
 from shapeyard.pages.charts import class_bars, training_charts
 from shapeyard.pages.facts import class_counts, data_terms
 from shapeyard.pages.page import bars, write_page
 from shapeyard.pages.pictures import sheet_uri
 
+NEAREST_NEIGHBOUR = METHOD_TITLES["nearest_neighbour"]
 HERE = Path(__file__).parent
 MODEL_TITLES = {
     "train_depth": "Depth estimator",
-    "train_recgan": "Voxel reconstructor",
+    "train_recgan": "3D-RecGAN++",
+    "train_occupancy": "Pixel-aligned occupancy network",
     "train_classifier": "Voxel classifier",
 }
 
@@ -33,8 +35,10 @@ def report(
     voxels: Sequence[str | Path],
     depths: str | Path,
     reconstructions: str | Path,
+    occupancy_reconstructions: str | Path | None,
     depth_model: str | Path,
     recgan_model: str | Path,
+    occupancy_model: str | Path | None,
     classifier: str | Path,
     evaluation: str | Path,
     page: str | Path,
@@ -47,9 +51,11 @@ def report(
         renders: of kind renders.
         voxels: of kind voxels.
         depths: directory of kind depths.
-        reconstructions: of kind reconstructions.
+        reconstructions: of kind reconstructions, of 3D-RecGAN++.
+        occupancy_reconstructions: of the pixel-aligned occupancy network; None without.
         depth_model: the depth estimator.
-        recgan_model: the voxel reconstructor.
+        recgan_model: 3D-RecGAN++.
+        occupancy_model: the pixel-aligned occupancy network; None without.
         classifier: the voxel classifier.
         evaluation: the folder that `evaluate` wrote.
         page: the file to write.
@@ -59,8 +65,9 @@ def report(
         DatasetError: if an artifact is missing, broken or of another kind.
     """
     run = ReconstructionRun(
-        meshes, renders, voxels, depths, reconstructions, depth_model, recgan_model, classifier, evaluation
-    )
+        meshes, renders, voxels, depths, reconstructions, occupancy_reconstructions,
+        depth_model, recgan_model, occupancy_model, classifier, evaluation,
+    )  # fmt: skip
     try:
         context = _context(run)
     finally:
@@ -79,7 +86,8 @@ def _context(run: ReconstructionRun) -> dict[str, Any]:
     curves = {name: training_charts(model.history) for name, model in run.models.items()}
     charts = {f"{name}-{k}": chart for name, group in curves.items() for k, chart in enumerate(group)}
     shape_metrics = run.metrics["reconstruction"]
-    measured = {"reconstruction": shape_metrics, **shape_metrics["baselines"]}
+    networks = {name: shape_metrics["networks"][name] for name in networks_best_first(shape_metrics)}
+    measured = {**networks, **shape_metrics["baselines"]}
     of_class = class_bars({method: _iou_of_classes(found) for method, found in measured.items()})
     if of_class:
         charts["classes"] = of_class
@@ -93,7 +101,8 @@ def _context(run: ReconstructionRun) -> dict[str, Any]:
         "depth": depth,
         "shapes": shapes,
         "charts": charts,
-        "reconstructor": _reconstructor(run),
+        "networks": {name: _title(run, name) for name in networks},
+        "recgan": _title(run, "recgan"),
         "models": [
             {"name": name, "title": MODEL_TITLES[name], "facts": model.facts, "charts": len(curves[name])}
             for name, model in run.models.items()
@@ -110,16 +119,21 @@ def _card(row: ResultRow) -> dict[str, Any]:
     """A key figure with its bars: values as shares of 1, or where lower is better, of the largest."""
     values = {"measured": row.measured, **dict(row.baselines)}
     found = bars(values, text=row.text, end=1.0 if row.better == "higher" else None)
-    return {"name": row.name, "value": row.text(row.measured), "bars": found, "met": row.met,
-            "note": f"{row.better} is better"}  # fmt: skip
+    note = f"{row.better} is better"
+    if NEAREST_NEIGHBOUR in dict(row.baselines) and row.intervals:
+        place = [name for name, _ in row.baselines].index(NEAREST_NEIGHBOUR)
+        note += f"; over the {NEAREST_NEIGHBOUR} {row.interval_texts[place]}, 95 %"
+    return {"name": row.name, "value": row.text(row.measured), "bars": found, "met": row.met, "note": note}
 
 
 def _iou_of_classes(found: dict[str, Any]) -> dict[str, float | None]:
     return {name: values["iou"] for name, values in found["per_class"].items()}
 
 
-def _reconstructor(run: ReconstructionRun) -> str:
-    """The network that made the shapes; a GAN that learned without its discriminator is none, so the page says so."""
+def _title(run: ReconstructionRun, network: str) -> str:
+    """A network's name; a GAN that learned without its discriminator is none, so the page says so."""
+    if network != "recgan":
+        return METHOD_TITLES[network]
     trained = run.models["train_recgan"].metrics.get("discriminator_parameters")
     return "3D-RecGAN++ (without its discriminator)" if trained == 0 else "3D-RecGAN++"
 

@@ -25,7 +25,8 @@ class ReconstructionRun:
     """The artifacts of one run of the pipeline `reconstruct`.
 
     Attributes:
-        meshes, renders, voxels, depths, reconstructions: the datasets.
+        meshes, renders, voxels, depths: the datasets.
+        reconstructions: network → dataset.
         models: stage that trained it → model.
         metrics: the evaluation's metrics.json.
         table: its rows.
@@ -41,8 +42,10 @@ class ReconstructionRun:
         voxels: Sequence[str | Path],
         depths: str | Path,
         reconstructions: str | Path,
+        occupancy_reconstructions: str | Path | None,
         depth_model: str | Path,
         recgan_model: str | Path,
+        occupancy_model: str | Path | None,
         classifier: str | Path,
         evaluation: str | Path,
     ) -> None:
@@ -50,10 +53,13 @@ class ReconstructionRun:
         self.renders = Dataset(renders, "renders")
         self.voxels = Dataset(voxels, "voxels")
         self.depths = Dataset([depths], "depths")
-        self.reconstructions = Dataset([reconstructions], "reconstructions")
+        self.reconstructions = {"recgan": Dataset([reconstructions], "reconstructions")}
+        if occupancy_reconstructions:
+            self.reconstructions["occupancy"] = Dataset([occupancy_reconstructions], "reconstructions")
         self.models = {
             "train_depth": TrainedModel.read(depth_model),
             "train_recgan": TrainedModel.read(recgan_model),
+            **({"train_occupancy": TrainedModel.read(occupancy_model)} if occupancy_model else {}),
             "train_classifier": TrainedModel.read(classifier),
         }
         self.metrics, self.table = read_evaluation(Path(evaluation))
@@ -61,13 +67,19 @@ class ReconstructionRun:
     @property
     def datasets(self) -> list[Dataset]:
         """In the order in which they are made."""
-        return [self.meshes, self.renders, self.voxels, self.depths, self.reconstructions]
+        return [self.meshes, self.renders, self.voxels, self.depths, *self.reconstructions.values()]
+
+    @property
+    def best(self) -> str:
+        """The network that reconstructs best, chosen on the validation split."""
+        return str(self.metrics["reconstruction"]["best"])
 
     @property
     def stages(self) -> list[StageFacts]:
         """The stages whose work the artifacts hold, in the order of the pipeline."""
         stages = [_made_by(dataset) for dataset in (self.meshes, self.renders, self.voxels)]
-        predicted = {"train_depth": self.depths, "train_recgan": self.reconstructions}
+        predicted = {"train_depth": self.depths}
+        predicted |= {f"train_{network}": dataset for network, dataset in self.reconstructions.items()}
         for name, model in self.models.items():
             predicting = _made_by(predicted[name]) if name in predicted else StageFacts(name, 0.0, 1, model.config)
             seconds = predicting.seconds + float(model.metrics.get("seconds", 0.0))

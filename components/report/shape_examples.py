@@ -33,7 +33,7 @@ def shape_examples(run: ReconstructionRun) -> list[dict[str, Any]]:
 
     Both shapes are drawn in the canonical frame, where objects stand upright and the true grid is as it was voxelized.
     """
-    ranked = sorted(run.table.rows("reconstruction", "iou"), key=lambda row: row.value)
+    ranked = sorted(run.table.rows(run.best, "iou"), key=lambda row: row.value)
     of_class: dict[str, list[Measurement]] = {}
     for row in ranked:
         of_class.setdefault(row.class_name, []).append(row)
@@ -49,13 +49,9 @@ def shape_examples(run: ReconstructionRun) -> list[dict[str, Any]]:
 
 def _example(run: ReconstructionRun, row: Measurement, rank: str, why: str) -> dict[str, Any]:
     sample_id, view = row.id, row.view or 0
-    shown = list(run.reconstructions[sample_id].attributes.get("views", range(view + 1)))
-    index = shown.index(view)
-    probability = run.reconstructions.read(sample_id, "probability", index)
-    matrix = run.reconstructions.read(sample_id, "canonical_from_cube", index).astype(np.float64)
     true = _drawable(read_occupancy(run.voxels, sample_id))
-    threshold = float(run.metrics["reconstruction"]["threshold"])
-    made = canonical_grid_from_cube(probability, matrix, true.shape[0]) >= threshold * 255
+    made = _reconstructed(run, run.best, sample_id, view, true.shape[0])
+    others = {network: _reconstructed(run, network, sample_id, view, true.shape[0]) for network in other_networks(run)}
     rgba, depth = run.renders.read(sample_id, "rgba", view), run.renders.read(sample_id, "depth", view)
     image = Image.fromarray(cropped([rgba], np.isfinite(depth))[0])
     thumbnail = image.copy()
@@ -79,8 +75,31 @@ def _example(run: ReconstructionRun, row: Measurement, rank: str, why: str) -> d
             "image": data_uri(image, quality=90),
             "reconstructed": data_uri(Image.fromarray(render_occupancy(made, STILL_SIZE)), quality=85),
             "true": data_uri(Image.fromarray(render_occupancy(true, STILL_SIZE, TRUE_COLOR)), quality=85),
+            **{
+                network: data_uri(Image.fromarray(render_occupancy(grid, STILL_SIZE)), quality=85)
+                for network, grid in others.items()
+            },
         },
     }
+
+
+def other_networks(run: ReconstructionRun) -> list[str]:
+    """Those that reconstructed the same views and are not the best one."""
+    return [network for network in run.metrics["reconstruction"]["networks"] if network != run.best]
+
+
+def _reconstructed(
+    run: ReconstructionRun, network: str, sample_id: str, view: int, resolution: int
+) -> NDArray[np.bool_]:
+    """What a network made of a view, canonical frame (R,R,R); nothing where it has not reconstructed it."""
+    dataset = run.reconstructions[network]
+    shown = list(dataset[sample_id].attributes.get("views", range(view + 1))) if sample_id in dataset else []
+    if view not in shown:
+        return np.zeros((resolution,) * 3, np.bool_)
+    probability = dataset.read(sample_id, "probability", shown.index(view))
+    matrix = dataset.read(sample_id, "canonical_from_cube", shown.index(view)).astype(np.float64)
+    threshold = float(run.metrics["reconstruction"]["networks"][network]["threshold"])
+    return np.asarray(canonical_grid_from_cube(probability, matrix, resolution) >= threshold * 255)
 
 
 def _drawable(grid: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -116,6 +135,6 @@ def _pose(camera: NDArray[Any], radius: float) -> dict[str, float]:
 
 
 def _baselines(run: ReconstructionRun, row: Measurement) -> str:
-    names = run.metrics["reconstruction"]["baselines"]
+    names = [*other_networks(run), *run.metrics["reconstruction"]["baselines"]]
     found = {METHOD_TITLES[name]: run.table.values(name, "iou").get((row.id, row.view)) for name in names}
     return " · ".join(f"{name} {value:.3f}" for name, value in found.items() if value is not None)

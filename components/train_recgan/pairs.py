@@ -20,6 +20,7 @@ from shapeyard.geometry.lifting import (
     occupancy_of_points,
     unproject,
 )
+from shapeyard.inference.view_numbers import views_of
 from shapeyard.networks.recgan import UPSCALE
 
 
@@ -66,13 +67,6 @@ def lift(renders: Dataset, depths: Dataset, sample_id: str, view: int, resolutio
         return None
     camera = renders.read(sample_id, "world_from_camera", view)
     return Lifted(view, occupancy_of_points(points, cube, resolution), canonical_from_cube(camera, cube))
-
-
-def views_of(renders: Dataset, sample_id: str, limit: int = 0) -> list[int]:
-    """The views of a sample, or `limit` of them, spread evenly; 0 for all."""
-    count = len(renders.read(sample_id, "world_from_camera"))
-    limit = min(limit, count) if limit else count
-    return [number * count // limit for number in range(limit)]
 
 
 class LiftedViews:

@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from components.train_recgan.pairs import Lifted, Pair, Pairs, lift, views_of
+from components.train_recgan.pairs import Lifted, Pair, Pairs, lift
 from components.train_recgan.published_pairs import PublishedPairs
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped
 from shapeyard.contracts.progress import track
-from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT, canonical_grid_from_cube
-from shapeyard.geometry.preview import contact_sheet, render_occupancy
+from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT
+from shapeyard.geometry.preview import contact_sheet, render_occupancy, render_reconstruction
 from shapeyard.inference.completion import predict_grid
+from shapeyard.inference.view_numbers import views_of
 from shapeyard.metrics.occupancy import THRESHOLDS, overlap_at_thresholds
 from shapeyard.networks.recgan import Generator
 
 PREVIEW_OBJECTS = 12
-PREVIEW_RESOLUTION = 64
 PREVIEW_SIZE = 96
 
 
@@ -132,7 +132,7 @@ def write_reconstructions(
             writer.add(sample, arrays, {"views": [one.view for one in views]})
             if index % every == 0 and len(pictures) < 2 * PREVIEW_OBJECTS:
                 seen = picture()
-                pictures += [seen, _picture(probability[0], cubes[0], threshold, len(seen))]
+                pictures += [seen, render_reconstruction(probability[0], cubes[0], threshold, len(seen))]
                 labels += [sample.id, f"from view {views[0].view}"]
         if pictures:
             writer.preview(contact_sheet(pictures, columns=6, labels=labels))
@@ -141,12 +141,3 @@ def write_reconstructions(
 def _batches(pairs: Iterator[Pair], size: int) -> Iterator[list[Pair]]:
     while some := list(islice(pairs, size)):
         yield some
-
-
-def _picture(
-    probability: NDArray[np.uint8], canonical_from_cube: NDArray[np.float64], threshold: float, size: int
-) -> NDArray[np.uint8]:
-    """The reconstruction in the canonical frame, where objects stand upright."""
-    resolution = min(PREVIEW_RESOLUTION, probability.shape[0])
-    canonical = canonical_grid_from_cube(probability, canonical_from_cube, resolution)
-    return render_occupancy(canonical >= threshold * 255, size)

@@ -15,7 +15,9 @@ import yaml
 from shapeyard import __version__
 from shapeyard.contracts.licenses import UNKNOWN, Attribution, hugging_face_license, license_url
 
-TASKS = {"unet": "depth-estimation", "recgan": "image-to-3d", "r2n2": "image-to-3d"}
+TASKS = {
+    "unet": "depth-estimation", "recgan": "image-to-3d", "pixel_aligned": "image-to-3d", "r2n2": "image-to-3d",
+}  # fmt: skip
 """Hugging Face's word for what a network does, where it has one."""
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from threading import Lock
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shapeyard.contracts.dataset import Dataset, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
-from shapeyard.evaluation.methods import CandidateShapes, Method, ShapeCase, choose, chosen_values
+from shapeyard.evaluation.methods import CandidateShapes, Method, ShapeCase, choose, chosen_values, mean_at
 from shapeyard.evaluation.table import EvaluationTable, Measurement, measurements
 from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT
 from shapeyard.metrics.occupancy import overlap
@@ -41,6 +41,17 @@ Item = TypeVar("Item")
 Grid = NDArray[np.bool_]
 
 
+class Comparison(NamedTuple):
+    """What a comparison of methods found."""
+
+    rows: list[Measurement]
+    """of the test split"""
+    chosen: dict[str, float]
+    """method → the value of its parameter"""
+    val_iou: dict[str, float]
+    """method → its mean IoU on the validation split at that value; nan without one"""
+
+
 def compare_methods(
     methods: Sequence[Method],
     cases_of: Callable[[Sample], Iterable[ShapeCase]],
@@ -52,7 +63,7 @@ def compare_methods(
     max_val_cases: int | None = None,
     max_surface_cases: int | None = None,
     by_view: bool = False,
-) -> tuple[list[Measurement], dict[str, float]]:
+) -> Comparison:
     """Choose each method's parameter on the validation split, and measure the test split.
 
     Args:
@@ -67,21 +78,22 @@ def compare_methods(
         by_view: see `choose`.
 
     Returns:
-        The rows of `measure_overlap` and `measure_surfaces`, and for each method the value of its parameter.
+        The rows of `measure_overlap` and `measure_surfaces`, and for each method what was chosen.
     """
 
     def first(sample: Sample, most: int | None) -> Iterator[ShapeCase]:
         return islice(cases_of(sample), most)
 
     val_cases = tracked(val, partial(first, most=max_val_cases), "validation shapes")
-    chosen = choose(methods, iou_curves(val_cases, methods), by_view=by_view)
+    curves = iou_curves(val_cases, methods)
+    chosen = choose(methods, curves, by_view=by_view)
     rows = measure_overlap(tracked(test, cases_of, "test shapes"), methods, chosen)
     groups = (
         list(first(sample, max_surface_cases))
         for sample in track(surface_samples, len(surface_samples), "surfaces of the test split")
     )
     rows += measure_surfaces(groups, methods, chosen, meshes)
-    return rows, chosen_values(methods, chosen)
+    return Comparison(rows, chosen_values(methods, chosen), mean_at(chosen, curves))
 
 
 def iou_curves(cases: Iterable[ShapeCase], methods: Sequence[Method]) -> list[Measurement]:

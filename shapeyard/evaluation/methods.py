@@ -143,3 +143,14 @@ def choose(methods: Sequence[Method], curves: Sequence[Measurement], *, by_view:
 def chosen_values(methods: Sequence[Method], chosen: Mapping[str, int]) -> dict[str, float]:
     """Method → the candidate that was chosen for it."""
     return {method.name: method.candidates[chosen[method.name]] for method in methods}
+
+
+def mean_at(chosen: Mapping[str, int], curves: Sequence[Measurement]) -> dict[str, float]:
+    """Method → the mean of its curves at the place that was chosen; nan where there are no curves."""
+    of_method: dict[str, list[Measurement]] = {}
+    for row in curves:
+        of_method.setdefault(row.method, []).append(row)
+    means = {method: overall_mean(rows) for method, rows in of_method.items()}
+    return {
+        method: float(means[method][place]) if method in means else float("nan") for method, place in chosen.items()
+    }

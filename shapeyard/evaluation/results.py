@@ -19,6 +19,8 @@ SHOWN_DIGITS = 3
 
 METHOD_TITLES = {
     "reconstruction": "reconstruction",
+    "occupancy": "pixel-aligned occupancy network",
+    "recgan": "U-Net + 3D-RecGAN++",
     "mean_shape": "mean shape",
     "extruded_surface": "extruded surface",
     "nearest_neighbour": "retrieval baseline (nearest neighbour)",
@@ -86,15 +88,11 @@ def result_rows(metrics: Mapping[str, Any]) -> list[ResultRow]:
     """The rows, from the content of metrics.json."""
     depth, shape = metrics["depth"], metrics["reconstruction"]
     delta = f"Depth within {100 * (depth['delta_threshold'] - 1):.0f} %, δ < {depth['delta_threshold']}"
-    at = f"{shape['resolution']}³"
     rows = [
         _depth_row(depth, "Depth RMSE, object's longest side = 1", "rmse", "lower", percent=False),
         _depth_row(depth, "Depth abs-rel", "abs_rel", "lower", percent=True),
         _depth_row(depth, delta, "delta", "higher", percent=True),
-        _shape_row(shape, f"Reconstruction IoU at {at}", "iou", "higher"),
-        ResultRow(f"Reconstruction precision at {at}", shape["precision"], (), "higher", False),
-        ResultRow(f"Reconstruction recall at {at}", shape["recall"], (), "higher", False),
-        *_surface_rows(shape),
+        *(row for network in networks_best_first(shape) for row in _network_rows(shape, network)),
     ]
     for name, of in (("true shapes", "true_grids"), ("reconstructed shapes", "reconstructions")):
         measured = metrics["classification"][of]
@@ -120,21 +118,38 @@ def _depth_row(depth: Mapping[str, Any], name: str, measure: str, better: str, *
     return ResultRow(name, depth[measure], others, better, percent, headline=measure == "rmse")
 
 
-def _surface_rows(shape: Mapping[str, Any]) -> list[ResultRow]:
-    """The rows of surfaces, each with what perfect voxels reach against the mesh."""
+def networks_best_first(shape: Mapping[str, Any]) -> list[str]:
+    """The networks of metrics.json's `reconstruction`, the best one on the validation split first."""
+    return sorted(shape["networks"], key=lambda name: bool(name != shape["best"]))
+
+
+def _network_rows(shape: Mapping[str, Any], network: str) -> list[ResultRow]:
+    """The five rows of a network, those of surfaces with what perfect voxels reach against the mesh."""
+    found, title = shape["networks"][network], METHOD_TITLES[network]
+    at, of = f"{shape['resolution']}³", f"of {title}"
     best = {measure: shape[CEILING][measure] for measure in SURFACE_MEASURES}
-    share = f"F-score at {100 * shape['fscore_distance']:.0f} % of the cube's side"
-    chamfer = "Chamfer distance × 1000, squared longest sides"
-    rows = []
+    share = f"F-score {of} at {100 * shape['fscore_distance']:.0f} % of the cube's side"
+    chamfer = f"Chamfer distance {of} × 1000, squared longest sides"
+    rows = [
+        _shape_row(shape, network, f"IoU {of} at {at}", "iou", "higher"),
+        ResultRow(f"Precision {of} at {at}", found["precision"], (), "higher", False),
+        ResultRow(f"Recall {of} at {at}", found["recall"], (), "higher", False),
+    ]
     for name, measure, better, factor in ((share, "fscore", "higher", 1), (chamfer, "chamfer", "lower", 1000)):
         ceiling = "" if best[measure] is None else f" (perfect voxels {factor * best[measure]:.3f})"
-        rows.append(_shape_row(shape, f"Reconstruction {name}{ceiling}", measure, better, factor))
+        rows.append(_shape_row(shape, network, f"{name}{ceiling}", measure, better, factor))
     return rows
 
 
-def _shape_row(shape: Mapping[str, Any], name: str, measure: str, better: str, factor: float = 1) -> ResultRow:
-    def of(method: Mapping[str, Any]) -> float | None:
-        value = (method if measure == "iou" else method["surfaces"])[measure]
+def _shape_row(
+    shape: Mapping[str, Any], network: str, name: str, measure: str, better: str, factor: float = 1
+) -> ResultRow:
+    """A measure of a network beside the methods that its differences are taken to."""
+    methods = {**shape["networks"], **shape["baselines"]}
+    differences = shape["networks"][network]["differences"]
+
+    def of(method: str) -> float | None:
+        value = (methods[method] if measure == "iou" else methods[method]["surfaces"])[measure]
         return None if value is None else factor * value
 
     def scaled(found: Mapping[str, Any]) -> tuple[float, float, float] | None:
@@ -142,6 +157,7 @@ def _shape_row(shape: Mapping[str, Any], name: str, measure: str, better: str, f
             return None
         return factor * found["difference"], factor * found["low"], factor * found["high"]
 
-    baselines = tuple((METHOD_TITLES[other], of(measured)) for other, measured in shape["baselines"].items())
-    intervals = tuple(scaled(shape["differences"][other][measure]) for other in shape["baselines"])
-    return ResultRow(name, of(shape), baselines, better, False, headline=measure == "iou", intervals=intervals)
+    others = tuple((METHOD_TITLES[other], of(other)) for other in differences)
+    intervals = tuple(scaled(difference[measure]) for difference in differences.values())
+    headline = measure == "iou" and network == shape["best"]
+    return ResultRow(name, of(network), others, better, False, headline=headline, intervals=intervals)

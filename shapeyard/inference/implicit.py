@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from shapeyard.errors import FormatError, require
 from shapeyard.geometry.sdf_observations import SdfObservation
 from shapeyard.geometry.sdf_samples import SPHERE_MARGIN
 from shapeyard.geometry.triangle_mesh import Mesh
+from shapeyard.inference.refinement import over_corners, refined_grid
 from shapeyard.networks.code_decoder import CodeDecoder
 
 CODES_FILE = "codes.safetensors"
@@ -115,8 +116,7 @@ def extract_surface(decoder: CodeDecoder, code: Tensor, resolution: int = 256, *
     """The surface of a code, computed finely only where it can be.
 
     A cell whose middle is farther from the surface than half of its diagonal holds nothing of it; the middle's distance
-    is about the mean of the corners'. So a grid of `coarsest` cells a side is computed whole, and of each finer one
-    only the corners of the cells that are left; the others keep the value in between.
+    is about the mean of the corners'.
 
     Args:
         decoder: in the state in which it is used.
@@ -130,25 +130,9 @@ def extract_surface(decoder: CodeDecoder, code: Tensor, resolution: int = 256, *
     """
     from skimage.measure import marching_cubes
 
-    doublings = (resolution // coarsest).bit_length() - 1
-    require(coarsest << max(doublings, 0) == resolution,
-            f"resolution: expected {coarsest} times a power of two, got {resolution}")  # fmt: skip
     with torch.inference_mode():
         condition = decoder.condition(code[None])
-        cells = coarsest
-        values = _values(decoder, condition, np.argwhere(np.ones((cells + 1,) * 3, np.bool_)), cells).reshape(
-            (cells + 1,) * 3
-        )
-        origin = np.zeros(3, np.int64)  # of `values` in the whole grid
-        for _ in range(doublings):
-            places = np.argwhere(_near_surface(values, cells))  # (M,3) cells
-            if not len(places):
-                break
-            first, last = places.min(axis=0), places.max(axis=0) + 1
-            values = _refined(values[tuple(slice(start, stop + 1) for start, stop in zip(first, last, strict=True))])
-            cells, origin = 2 * cells, 2 * (origin + first)
-            nodes = _nodes_of_cells(places - first, values.shape)
-            values[tuple(nodes.T)] = _values(decoder, condition, nodes + origin, cells)
+        values, origin, cells = refined_grid(partial(_values, decoder, condition), _near_surface, coarsest, resolution)
     if not values.min() < 0 < values.max():
         return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     values = np.pad(values, 1, constant_values=CLAMP)  # closed where the shape reaches the grid's border
@@ -201,32 +185,6 @@ def _values(decoder: CodeDecoder, condition: Tensor, nodes: NDArray[np.int64], c
 def _near_surface(values: NDArray[np.float32], cells: int) -> NDArray[np.bool_]:
     """Nodes (X+1,Y+1,Z+1), `cells` of them to a side of [−1, 1]³ → the cells (X,Y,Z) that may hold the surface."""
     half_diagonal = np.sqrt(3) / cells
-    middle = _over_corners(values, np.add) / 8
-    lowest, highest = (_over_corners(values, combine) for combine in (np.minimum, np.maximum))
+    middle = over_corners(values, np.add) / 8
+    lowest, highest = (over_corners(values, combine) for combine in (np.minimum, np.maximum))
     return np.asarray((np.abs(middle) < STEEPEST * half_diagonal) | ((lowest < 0) & (highest > 0)))
-
-
-def _over_corners(values: NDArray[np.float32], combine: Callable[..., Any]) -> NDArray[np.float32]:
-    """Nodes (X+1,Y+1,Z+1) → the least, largest or summed value (X,Y,Z) of each cell's corners."""
-    for axis in range(3):
-        low, high = (np.take(values, range(start, start + values.shape[axis] - 1), axis) for start in (0, 1))
-        values = combine(low, high)
-    return values
-
-
-def _nodes_of_cells(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Cells (M,3) of a grid → the nodes (N,3) that belong to them in the grid twice as fine, of that shape."""
-    first = np.ravel_multi_index(tuple(2 * places.T), shape)
-    mask = np.zeros(int(np.prod(shape)), np.bool_)
-    for corner in np.ndindex(3, 3, 3):
-        mask[first + np.ravel_multi_index(corner, shape)] = True
-    return np.stack(np.unravel_index(np.flatnonzero(mask), shape), axis=1)
-
-
-def _refined(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(X+1,Y+1,Z+1) → (2X+1,2Y+1,2Z+1), linear in between."""
-    size = [2 * length - 1 for length in values.shape]
-    fine = functional.interpolate(
-        torch.from_numpy(np.ascontiguousarray(values))[None, None], size, mode="trilinear", align_corners=True
-    )
-    return np.asarray(fine[0, 0].numpy())

@@ -18,6 +18,7 @@ from shapeyard.inference.completion import FRAMING, predict_grid
 from shapeyard.inference.depth import DepthEstimator, Standardization, Window, predict_depth
 from shapeyard.inference.models import TorchNetwork, load_torch
 from shapeyard.inference.multiview import composite
+from shapeyard.inference.occupancy_field import OccupancyEstimator, Points, probability_in_cube, see
 
 FOCAL_OVER_WIDTH = 35 / 32
 """The renders' lens: 35 mm before a sensor of 32 mm, a field of view of 49.1°, as in ShapeNetRendering."""
@@ -54,11 +55,10 @@ def estimate_depth(unet: TorchNetwork, photograph: NDArray[np.uint8], fov_degree
     depth = predict_depth(estimator, [(object_image.rgba, np.where(mask, 1.0, np.inf).astype(np.float32))])[0]
     focal = FOCAL_OVER_WIDTH * size
     if fov_degrees is not None:
-        own = object_image.scale * photograph.shape[1] / 2 / math.tan(math.radians(fov_degrees) / 2)
+        own = _own_focal_length(object_image.scale, photograph, fov_degrees)
         depth = depth + np.float32((own / focal - 1) * float(depth[mask].mean()))
         focal = own
-    intrinsics = np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]])
-    return DepthMap(object_image.rgba, depth, intrinsics)
+    return DepthMap(object_image.rgba, depth, _projection(focal, size))
 
 
 def complete_shape(model: Path, seen: DepthMap) -> NDArray[np.uint8]:
@@ -78,6 +78,40 @@ def complete_shape(model: Path, seen: DepthMap) -> NDArray[np.uint8]:
     return probability
 
 
+def shape_from_image(
+    occupancy: TorchNetwork, photograph: NDArray[np.uint8], fov_degrees: float | None = None
+) -> tuple[DepthMap, NDArray[np.uint8]]:
+    """What the pixel-aligned occupancy network sees in a photograph's object (H,W,4), as if it had been rendered.
+
+    With a field of view of its own the camera stood farther away, or nearer, as `estimate_depth` has it: what the
+    training's camera sees at a pixel at some depth, this one sees at the same pixel at its own depth.
+
+    Returns:
+        The visible surface, and the probabilities (D,D,D), 0…255 for 0…1, in the camera-frame cube around it.
+    """
+    config = occupancy.config
+    size = int(config["image_size"])
+    object_image = framed(photograph, size, (size / 2, size / 2), float(config["extent"]) * size)
+    focal = float(config["focal_length"]) * size
+    estimator = OccupancyEstimator(occupancy.network, float(config["depth_std"]), half=False)  # type: ignore[arg-type]
+    seen = see(estimator, object_image.rgba, _projection(focal, size))
+    mask = object_image.rgba[..., 3] >= OPAQUE
+    own, farther = focal, 0.0
+    if fov_degrees is not None:
+        own = _own_focal_length(object_image.scale, photograph, fov_degrees)
+        farther = (own / focal - 1) * float(seen.depth[mask].mean())
+
+    def through_training_lens(points: Points) -> Points:
+        nearer = points[:, 2:] - farther
+        return np.concatenate([points[:, :2] / points[:, 2:] * nearer * own / focal, nearer], axis=1)
+
+    depth = np.where(mask, seen.depth + np.float32(farther), np.float32(np.inf))
+    found = DepthMap(object_image.rgba, depth, _projection(own, size))
+    cube = enclosing_cube(unproject(depth, found.intrinsics))
+    lens = None if fov_degrees is None else through_training_lens
+    return found, probability_in_cube(estimator, seen, cube, int(config["resolution"]), lens)
+
+
 def shape_from_views(r2n2: TorchNetwork, photographs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """The probabilities (32,32,32), 0 to 1, in the object's own frame, after all views, composited on white."""
     size = int(r2n2.config["image_size"])
@@ -86,3 +120,13 @@ def shape_from_views(r2n2: TorchNetwork, photographs: Sequence[NDArray[np.uint8]
     with torch.inference_mode():
         probability: NDArray[np.float32] = r2n2.network(images).sigmoid()[0].numpy()
     return probability
+
+
+def _projection(focal: float, size: int) -> NDArray[np.float64]:
+    """The intrinsics (3,3) of a square image whose middle the camera looks at."""
+    return np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]])
+
+
+def _own_focal_length(scale: float, photograph: NDArray[np.uint8], fov_degrees: float) -> float:
+    """Of a photograph's camera, in pixels of the image that its object was laid into at a scale."""
+    return scale * photograph.shape[1] / 2 / math.tan(math.radians(fov_degrees) / 2)

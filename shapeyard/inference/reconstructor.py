@@ -13,7 +13,13 @@ from shapeyard.contracts.model import read_metrics
 from shapeyard.errors import DatasetError, FormatError
 from shapeyard.geometry.lifting import canonical_grid_from_cube
 from shapeyard.inference.models import CLASSIFIER, find_models, load_torch, title_of
-from shapeyard.inference.photograph import DepthMap, complete_shape, estimate_depth, shape_from_views
+from shapeyard.inference.photograph import (
+    DepthMap,
+    complete_shape,
+    estimate_depth,
+    shape_from_image,
+    shape_from_views,
+)
 from shapeyard.inference.upright import AZIMUTHS, classify_upright, upright_cube, upright_cubes
 
 
@@ -56,8 +62,8 @@ class Reconstructor:
     ) -> ReconstructedShape:
         """Reconstruct one object from its photographs (H,W,4), straight alpha.
 
-        One photograph goes through the U-Net and 3D-RecGAN++; several through 3D-R2N2, which also serves for one where
-        the others are missing.
+        One photograph goes through the pixel-aligned occupancy network, or where it is missing through the U-Net and
+        3D-RecGAN++; several through 3D-R2N2, which also serves for one where the others are missing.
 
         Args:
             photographs: of one object.
@@ -68,21 +74,28 @@ class Reconstructor:
             DatasetError: if a network that is needed is not there.
             FormatError: if no voxel reaches the threshold.
         """
-        through_depth = len(photographs) == 1 and {"unet", "recgan"} <= self.models.keys()
-        if not through_depth and "r2n2" not in self.models:
-            needed = "3D-R2N2 for several images" if len(photographs) > 1 else "U-Net and 3D-RecGAN++, or of 3D-R2N2"
+        alone = len(photographs) == 1
+        if alone and "pixel_aligned" in self.models:
+            depth, probability = shape_from_image(load_torch(self.models["pixel_aligned"]), photographs[0], fov_degrees)
+            return self._upright(depth, probability, elevation_degrees, ["pixel_aligned"])
+        if alone and {"unet", "recgan"} <= self.models.keys():
+            depth = estimate_depth(load_torch(self.models["unet"]), photographs[0], fov_degrees)
+            probability = complete_shape(self.models["recgan"], depth)
+            return self._upright(depth, probability, elevation_degrees, ["unet", "recgan"])
+        if "r2n2" not in self.models:
+            needed = "a pixel-aligned occupancy network, of U-Net and 3D-RecGAN++, or of 3D-R2N2"
             there = ", ".join(title_of(name) for name in sorted(self.models))
-            raise DatasetError(f"{self.folders[0]}: expected models of {needed}, found {there}")
-        if through_depth:
-            return self._from_depth(photographs[0], fov_degrees, elevation_degrees)
+            raise DatasetError(
+                f"{self.folders[0]}: expected models of {needed if alone else '3D-R2N2 for several images'}, "
+                f"found {there}"
+            )
         return self._from_views(photographs)
 
-    def _from_depth(
-        self, photograph: NDArray[np.uint8], fov_degrees: float | None, elevation_degrees: float
+    def _upright(
+        self, depth: DepthMap, probability: NDArray[np.uint8], elevation_degrees: float, networks: list[str]
     ) -> ReconstructedShape:
-        depth = estimate_depth(load_torch(self.models["unet"]), photograph, fov_degrees)
-        threshold = _threshold(self.models["recgan"])
-        probability = complete_shape(self.models["recgan"], depth)
+        """A shape (D,D,D) in the camera-frame cube of what is seen, turned upright; the last network's threshold."""
+        threshold = _threshold(self.models[networks[-1]])
         if not (probability >= threshold * 255).any():
             raise FormatError(f"expected a shape, got no voxel that reaches the threshold {threshold}")
         cubes = upright_cubes(probability >= threshold * 255, elevation_degrees)
@@ -92,9 +105,7 @@ class Reconstructor:
             classes, best = classify_upright(self.models[CLASSIFIER], probability, cubes, threshold)
         upright = canonical_grid_from_cube(probability, cubes[best], len(probability)) / 255
         azimuth = 360.0 / AZIMUTHS * best if classes else None
-        return ReconstructedShape(
-            upright, threshold, classes, azimuth, depth, self._named("unet", "recgan", CLASSIFIER)
-        )
+        return ReconstructedShape(upright, threshold, classes, azimuth, depth, self._named(*networks, CLASSIFIER))
 
     def _from_views(self, photographs: Sequence[NDArray[np.uint8]]) -> ReconstructedShape:
         network, threshold = load_torch(self.models["r2n2"]), _threshold(self.models["r2n2"])

@@ -16,6 +16,8 @@ from shapeyard.metrics.calibration import ReliabilityBin
 
 COLORS = {
     "reconstruction": "#4a7bd0",
+    "occupancy": "#4a7bd0",
+    "recgan": "#a678b8",
     "mean_shape": "#c9a55c",
     "extruded_surface": "#8f9bab",
     "nearest_neighbour": "#6fa58c",

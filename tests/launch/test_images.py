@@ -11,7 +11,7 @@ from components import stages
 from launch import images
 from launch.images import content_tag
 
-TRAININGS = {"train_deepsdf", "train_depth", "train_multiview", "train_recgan"}
+TRAININGS = {"train_deepsdf", "train_depth", "train_multiview", "train_occupancy", "train_recgan"}
 PAGES = {"evaluate_implicit", "evaluate_multiview", "report", "report_classifier"}
 ALL = set(stages())
 
@@ -84,7 +84,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("components/report/page.html.jinja", {"report"}),
         ("components/report/report.py", {"report"}),
         ("components/train_depth/__init__.py", {"train_depth"}),
-        ("shapeyard/networks/unet.py", {"train_depth"}),
+        ("shapeyard/networks/unet.py", {"train_depth", "train_occupancy"}),
         ("shapeyard/networks/r2n2.py", {"train_multiview"}),
         ("shapeyard/networks/classifiers/xu2016.py", {"train_classifier"}),
         ("shapeyard/training/loop.py", TRAININGS),

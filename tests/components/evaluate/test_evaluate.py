@@ -59,7 +59,9 @@ def test_the_truth_scores_full_marks(perfect: tuple[SyntheticRun, Measured, dict
     assert figures["depth_delta"] == figures["iou"] == figures["precision"] == figures["recall"] == 1
     assert figures["accuracy"] == figures["reconstructed_mean_class_accuracy"] == 1
     assert result.confusion == [[2, 0, 0], [0, 2, 0], [0, 0, 2]] and result.classes == ["chair", "shelf", "table"]
-    assert metrics["depth"]["views"] == metrics["reconstruction"]["views"] == 12, "6 test objects, 2 views each"
+    assert metrics["depth"]["views"] == metrics["reconstruction"]["networks"]["recgan"]["views"] == 12, (
+        "6 test objects, 2 views each"
+    )
     assert metrics["notes"] == []
 
 
@@ -104,7 +106,7 @@ def test_perfect_voxels_have_nearly_perfect_surfaces(
 ) -> None:
     """A voxel is 1/24 of the side, so that resampled and rounded it is not within 1 % everywhere, but near."""
     shape = perfect[2]["reconstruction"]
-    surfaces, ceiling = shape["surfaces"], shape["ceiling"]
+    surfaces, ceiling = shape["networks"]["recgan"]["surfaces"], shape["ceiling"]
     assert surfaces["views"] == 12 and set(surfaces["per_class"]) == {"chair", "shelf", "table"}
     assert 0 < surfaces["chamfer"] < 2e-3 and surfaces["fscore"] > 0.3
     assert 0 < ceiling["chamfer"] < 2e-3 and ceiling["samples"] == 6
@@ -115,7 +117,7 @@ def test_perfect_voxels_have_nearly_perfect_surfaces(
 
 def test_differences_have_intervals(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
     shape = perfect[2]["reconstruction"]
-    for name, of in shape["differences"].items():
+    for name, of in shape["networks"]["recgan"]["differences"].items():
         assert of["iou"]["difference"] == pytest.approx(1 - shape["baselines"][name]["iou"])
         assert 0 < of["iou"]["low"] <= of["iou"]["difference"] <= of["iou"]["high"] and of["iou"]["objects"] == 6
         assert of["chamfer"]["high"] < 0, "lower is better"
@@ -129,11 +131,11 @@ def test_grids_at_the_choice_are_those_that_were_measured(
     views = ViewDatasets(
         *(Dataset(run.shards[kind], kind) for kind in ("renders", "voxels")),
         Dataset([run.outputs["depths"]], "depths"),
-        Dataset([run.outputs["reconstructions"]], "reconstructions"),
+        *(Dataset([run.outputs[name]], "reconstructions") for name in ("reconstructions", "occupancy_reconstructions")),
     )
     gallery = ViewGallery.of_training(views.renders, views.depths, views.voxels)
     measured = metrics["reconstruction"]
-    chosen = {"reconstruction": measured["threshold"]}
+    chosen = {name: of["threshold"] for name, of in measured["networks"].items()}
     chosen |= {name: next(iter(of.values())) for name, of in measured["baselines"].items()}
     methods = views.methods(24)
     iou: dict[str, dict[str, list[float]]] = {method.name: {} for method in methods}
@@ -152,15 +154,15 @@ def test_grids_at_the_choice_are_those_that_were_measured(
         assert np.mean([np.mean(values) for values in iou[name].values()]) == pytest.approx(
             measured["baselines"][name]["iou"]
         )
-    assert {value for values in iou["reconstruction"].values() for value in values} == {1.0}
-    for dataset in vars(views).values():
+    assert {value for values in iou["recgan"].values() for value in values} == {1.0}
+    for dataset in views.datasets:
         dataset.close()
 
 
 def test_the_table_holds_every_view(perfect: tuple[SyntheticRun, Measured, dict[str, Any]]) -> None:
     """Means over an object's views, then a class's objects, from the file are those of metrics.json."""
     metrics, table = read_evaluation(perfect[0].folder / "evaluation")
-    rows = table.rows("reconstruction", "iou")
+    rows = table.rows("recgan", "iou")
     assert len(rows) == 12 and len({row.id for row in rows}) == 6 and {row.value for row in rows} == {1.0}
     of_object: dict[str, list[float]] = {}
     for row in table.rows("constant_depth", "rmse"):
@@ -197,9 +199,50 @@ def test_the_threshold_comes_from_val_alone(tmp_path: Path) -> None:
         return sample, arrays | {"probability": np.where(occupied, *values).astype(np.uint8)}
 
     rewrite(run.outputs["reconstructions"], "reconstructions", tell)
+    found = measure(run)[1]["reconstruction"]["networks"]["recgan"]
+    assert found["threshold"] == 0.35, "the lowest that separates 0.3 from 0.6"
+    assert found["recall"] == 1 and found["precision"] < 0.5, "0.9 would have served test, not val"
+
+
+def test_the_best_network_is_that_of_the_validation_split(tmp_path: Path) -> None:
+    """On val the occupancy network fails, on test 3D-RecGAN++ does: chosen is the one that is worse on test."""
+    run = write_run(tmp_path, views=1)
+
+    def failing_on(split: str) -> Any:
+        def tell(sample: Any, arrays: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            return sample, arrays | ({"probability": 0 * arrays["probability"]} if sample.split == split else {})
+
+        return tell
+
+    rewrite(run.outputs["occupancy_reconstructions"], "reconstructions", failing_on("val"))
+    rewrite(run.outputs["reconstructions"], "reconstructions", failing_on("test"))
     result, metrics = measure(run)
-    assert metrics["reconstruction"]["threshold"] == 0.35, "the lowest that separates 0.3 from 0.6"
-    assert result.figures["recall"] == 1 and result.figures["precision"] < 0.5, "0.9 would have served test, not val"
+    shape = metrics["reconstruction"]
+    assert shape["best"] == "recgan" and shape["networks"]["recgan"]["val_iou"] == 1
+    assert result.figures["iou"] == result.figures["recgan_iou"] == 0 and result.figures["occupancy_iou"] == 1
+    assert shape["networks"]["recgan"]["differences"]["occupancy"]["iou"]["difference"] == -1
+    assert set(shape["networks"]["occupancy"]["differences"]) == set(BASELINES)
+
+
+def test_a_second_network_may_be_missing_or_of_another_resolution_but_not_in_other_cubes(tmp_path: Path) -> None:
+    run = write_run(tmp_path, views=1)
+    folder = run.outputs["occupancy_reconstructions"]
+
+    def finer(sample: Any, arrays: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return sample, arrays | {"probability": np.kron(arrays["probability"], np.ones((1, 2, 2, 2), np.uint8))}
+
+    rewrite(folder, "reconstructions", finer)
+    assert measure(run)[0].figures["occupancy_iou"] > 0.95, "resampled to 24³"
+
+    def moved(sample: Any, arrays: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return sample, arrays | {"canonical_from_cube": arrays["canonical_from_cube"] + 0.01}
+
+    rewrite(folder, "reconstructions", moved)
+    with pytest.raises(DatasetError, match=r"sample chair/0002: expected view 0 in the cube of .*, found another"):
+        measure(run)
+    outputs = {**run.outputs, "occupancy_reconstructions": None}
+    figures = evaluate(**run.shards, **outputs, evaluation=run.folder / "evaluation").figures
+    assert figures["iou"] == figures["recgan_iou"] == 1 and "occupancy_iou" not in figures
 
 
 def test_truth_outside_the_cube_is_missed() -> None:
@@ -238,7 +281,10 @@ def test_no_val_and_no_train_samples(tmp_path: Path) -> None:
     run = write_run(tmp_path, splits=("test",), views=1)
     result, metrics = measure(run)
     shape = metrics["reconstruction"]
-    assert shape["threshold"] == 0.5 and shape["baselines"]["extruded_surface"]["thickness_voxels"] == 6
+    assert (
+        shape["networks"]["recgan"]["threshold"] == 0.5
+        and shape["baselines"]["extruded_surface"]["thickness_voxels"] == 6
+    )
     assert (
         shape["baselines"]["mean_shape"]["iou"] is None
         and shape["baselines"]["nearest_neighbour"]["iou"] is None
@@ -257,7 +303,7 @@ def test_samples_that_are_missing_are_noted(tmp_path: Path) -> None:
         "reconstruction: 1 of 6 test samples are missing, table/0003 first",
         "classification of reconstructions: 1 of 6 test samples are missing, table/0003 first",
     ]
-    assert metrics["reconstruction"]["samples"] == 5 and metrics["depth"]["samples"] == 6
+    assert metrics["reconstruction"]["networks"]["recgan"]["samples"] == 5 and metrics["depth"]["samples"] == 6
 
 
 def test_only_some_views_were_reconstructed(tmp_path: Path) -> None:
@@ -268,7 +314,11 @@ def test_only_some_views_were_reconstructed(tmp_path: Path) -> None:
 
     rewrite(run.outputs["reconstructions"], "reconstructions", keep_the_last)
     result, metrics = measure(run)
-    assert result.figures["iou"] == 1 and metrics["reconstruction"]["views"] == 6 and metrics["depth"]["views"] == 18
+    assert (
+        result.figures["iou"] == 1
+        and metrics["reconstruction"]["networks"]["recgan"]["views"] == 6
+        and metrics["depth"]["views"] == 18
+    )
     assert result.figures["extruded_surface_iou"] > 0.2, "the surface is lifted from the same view"
 
 
@@ -301,7 +351,9 @@ def test_an_empty_grid_and_an_empty_view(tmp_path: Path) -> None:
     rewrite(run.shards["renders"][0], "renders", blind)
     result, metrics = measure(run)
     assert metrics["depth"]["views"] == 11, "a view that shows nothing has no error"
-    assert metrics["reconstruction"]["per_class"]["chair"]["iou"] == 0.5, "something where nothing is scores 0"
+    assert metrics["reconstruction"]["networks"]["recgan"]["per_class"]["chair"]["iou"] == 0.5, (
+        "something where nothing is scores 0"
+    )
     assert result.figures["depth_rmse"] == 0
 
 

@@ -27,7 +27,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_run(tmp_path_factory.mktemp("run"), classes=("chair", "table", HOSTILE), error=0.3)
     evaluation = run.folder / "evaluation"
     evaluate(**run.shards, **run.outputs, evaluation=evaluation)
-    predicted = {name: run.outputs[name] for name in ("depths", "reconstructions")}
+    predicted = {name: run.outputs[name] for name in ("depths", "reconstructions", "occupancy_reconstructions")}
     file = tmp_path_factory.mktemp("page") / "page.html"
     title = "Chairs & <img src=x onerror=\"document.title='run by the title'\">"
     report(**run.shards, **predicted, **run.models, evaluation=evaluation, page=file, settings=ReportSettings(title))

@@ -11,12 +11,13 @@ import pytest
 import torch
 from scipy.stats import special_ortho_group
 
-from components.train_recgan.pairs import LiftedViews, Pairs, lift, true_shape, views_of
+from components.train_recgan.pairs import LiftedViews, Pairs, lift, true_shape
 from components.train_recgan.published_pairs import PublishedPairs, published_pairs
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, read_occupancy
 from shapeyard.errors import DatasetError, FormatError, ParameterError
 from shapeyard.formats.recgan_pairs import find_recgan_pairs, in_cube, read_recgan_pair
 from shapeyard.geometry.lifting import canonical_grid_from_cube, cube_from_canonical_grid
+from shapeyard.inference.view_numbers import views_of
 from shapeyard.metrics.occupancy import overlap
 
 Write = Callable[..., Any]

@@ -124,9 +124,9 @@ def test_methods_are_compared_on_test_at_what_val_says() -> None:
 
     val, test = ([Sample(f"a/{split}{k}", "a", split, "") for k in range(2)] for split in ("val", "test"))  # type: ignore[arg-type]
     method = thresholded("m", probability, 0.5)
-    rows, values = compare_methods([method], cases_of, val, test, surface_samples=test[:1], max_surface_cases=2)
+    rows, values, _ = compare_methods([method], cases_of, val, test, surface_samples=test[:1], max_surface_cases=2)
     table = EvaluationTable(rows)
     assert values == {"m": 0.65} and table.mean("m", "iou") == 1 / 8, "the lowest of those that are equally good"
     assert len(table.rows("m", "iou")) == 6 and set(table.values("m", "fscore")) == {("a/test0", 0), ("a/test0", 1)}
-    assert compare_methods([method], cases_of, [], test)[1] == {"m": 0.5}
+    assert compare_methods([method], cases_of, [], test).chosen == {"m": 0.5}
     assert (cases_of_each(10, val), cases_of_each(1, val), cases_of_each(10, [])) == (5, 1, 10)

@@ -50,8 +50,14 @@ def test_from_a_run(tmp_path: Path) -> None:
     run = write_run(tmp_path, views=1)
     evaluate(**run.shards, **run.outputs, evaluation=tmp_path / "evaluation")
     metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
-    assert "| Reconstruction IoU at 24³ | 1.000 |" in markdown_table(metrics)
-    assert len(result_rows(metrics)) == 12
+    table = markdown_table(metrics)
+    for title in ("pixel-aligned occupancy network", "U-Net + 3D-RecGAN++"):
+        assert f"| IoU of {title} at 24³ | 1.000 |" in table
+    rows = result_rows(metrics)
+    assert len(rows) == 3 + 2 * 5 + 4
+    headlines = [row for row in rows if row.headline and row.name.startswith("IoU")]
+    assert [row.name for row in headlines] == ["IoU of pixel-aligned occupancy network at 24³"], "the best one alone"
+    assert headlines[0].baselines[0][0] == "U-Net + 3D-RecGAN++", "beside the other one"
 
     printed = CliRunner().invoke(main, [str(tmp_path)])
     assert printed.exit_code == 0 and printed.output.strip() == markdown_table(metrics)

@@ -23,15 +23,17 @@ from components.train_depth import TrainDepthSettings
 from components.train_depth.train_depth import train_depth
 from components.train_multiview import TrainMultiviewSettings
 from components.train_multiview.train_multiview import train_multiview
+from components.train_occupancy import TrainOccupancySettings
+from components.train_occupancy.train_occupancy import train_occupancy
 from components.train_recgan import TrainRecganSettings
 from components.train_recgan.train_recgan import train_recgan
 from shapeyard.contracts.dataset import Dataset, read_occupancy
 from shapeyard.errors import DatasetError, FormatError, ParameterError
 from shapeyard.formats.binvox import read_binvox
 from shapeyard.geometry.lifting import canonical_grid_from_cube, unproject
-from shapeyard.inference.models import find_models, load_torch
+from shapeyard.inference.models import find_models, load_torch, network_module
 from shapeyard.inference.onnx_export import export_onnx
-from shapeyard.inference.photograph import estimate_depth
+from shapeyard.inference.photograph import estimate_depth, shape_from_image
 from shapeyard.inference.reconstruct_images import reconstruct_images, smooth_mesh
 from shapeyard.inference.reconstruct_shapes import reconstruct_shape
 from shapeyard.inference.upright import upright_cubes
@@ -55,6 +57,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         validate_every=40, workers=1,
     )  # fmt: skip
     train_recgan(renders, folder / "depths", voxels, folder / "recgan_model", folder / "r", recgan)
+    occupancy = TrainOccupancySettings(
+        width=4, hidden=16, points=128, resolution=32, steps=40, learning_rate=5e-3, ema_decay=0.8, validate_every=40,
+        workers=1,
+    )  # fmt: skip
+    train_occupancy(renders, voxels, folder / "depths", folder / "occupancy_model", folder / "o", occupancy)
     classifier = TrainClassifierSettings(network="xu2016", resolution=32, padding=2, epochs=2, batch_size=4, workers=1)
     train_classifier(voxels, folder / "classifier", folder / "p", classifier)
     multiview = TrainMultiviewSettings(
@@ -79,12 +86,19 @@ def photographs(run: Path) -> list[Path]:
     return paths
 
 
-def test_one_photograph(run: Path, photographs: list[Path], tmp_path: Path) -> None:
-    result = reconstruct_images(photographs[:1], [run], tmp_path / "out", elevation_degrees=25)
+@pytest.mark.parametrize(
+    ("models", "networks"),
+    [(["."], ["pixel_aligned"]), (["depth_model", "recgan_model", "classifier"], ["unet", "recgan"])],
+)
+def test_one_photograph(
+    run: Path, photographs: list[Path], tmp_path: Path, models: list[str], networks: list[str]
+) -> None:
+    folders = [run / name for name in models]
+    result = reconstruct_images(photographs[:1], folders, tmp_path / "out", elevation_degrees=25)
     out = tmp_path / "out"
     assert {file.name for file in out.iterdir()} == FILES | {"depth.npy"}
     assert json.loads((out / "result.json").read_text()) == result
-    assert result["networks"] == ["unet", "recgan", "classifier"] and result["resolution"] == 32
+    assert result["networks"] == [*networks, "classifier"] and result["resolution"] == 32
     assert {one["class"] for one in result["classes"]} == {"chair", "table", "shelf"}
     assert sum(one["probability"] for one in result["classes"]) == pytest.approx(1, abs=1e-3)
 
@@ -164,6 +178,21 @@ def test_a_longer_lens_stands_farther_away(run: Path, photographs: list[Path]) -
     assert np.ptp(farther[:, 0]) == pytest.approx(np.ptp(points[:, 0]), rel=0.2)
 
 
+def test_the_occupancy_network_sees_the_same_through_another_lens(run: Path, photographs: list[Path]) -> None:
+    """The same picture through a longer lens: the same pixels, farther away, and a shape of nearly as many voxels."""
+    occupancy = load_torch(run / "occupancy_model")
+    rgba = np.asarray(Image.open(photographs[1]))
+    usual, shape = shape_from_image(occupancy, rgba)
+    longer, long_shape = shape_from_image(occupancy, rgba, fov_degrees=15)
+    assert usual.rgba.shape == (40, 40, 4) and usual.intrinsics[0, 0] == pytest.approx(35 / 32 * 40)
+    assert shape.shape == long_shape.shape == (32, 32, 32)
+    points, farther = (unproject(seen.depth, seen.intrinsics) for seen in (usual, longer))
+    assert farther[:, 2].mean() > 2 * points[:, 2].mean()
+    assert np.ptp(farther[:, 2]) == pytest.approx(np.ptp(points[:, 2]), rel=1e-3)
+    threshold = np.quantile(shape, 0.8)
+    assert (long_shape >= threshold).mean() == pytest.approx((shape >= threshold).mean(), abs=0.1)
+
+
 def test_smoothing_keeps_the_volume() -> None:
     axis = (np.arange(32) + 0.5) / 32 - 0.5
     x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
@@ -202,7 +231,7 @@ def test_what_cannot_be_reconstructed(run: Path, photographs: list[Path], tmp_pa
     one, out = photographs[:1], tmp_path / "out"
     with pytest.raises(DatasetError, match=r"expected a model or a run's folder with models, found no config.json"):
         reconstruct_images(one, [tmp_path], out)
-    with pytest.raises(DatasetError, match=r"expected models of U-Net and 3D-RecGAN\+\+, or of 3D-R2N2, found a class"):
+    with pytest.raises(DatasetError, match=r"expected models of a pixel-aligned .*, or of 3D-R2N2, found a class"):
         reconstruct_images(one, [run / "classifier"], out)
     with pytest.raises(DatasetError, match="expected models of 3D-R2N2 for several images, found 3D-RecGAN"):
         reconstruct_images(photographs, [run / "recgan_model", run / "depth_model"], out)
@@ -235,23 +264,25 @@ def changed(model: Path, target: Path, **config: Any) -> Path:
 def test_models_that_are_not_what_they_say(run: Path, photographs: list[Path], tmp_path: Path) -> None:
     wider = changed(run / "depth_model", tmp_path / "wider", width=8)
     with pytest.raises(DatasetError, match=r"wider: expected weights that fit config.json: "):
-        reconstruct_images(photographs[:1], [wider, run], tmp_path / "out")
+        reconstruct_images(photographs[:1], [wider, run / "recgan_model"], tmp_path / "out")
     pairs = changed(run / "recgan_model", tmp_path / "pairs", framing="whole object's box")
     with pytest.raises(
         DatasetError, match=r"pairs: expected a 3D-RecGAN\+\+ trained on visible extent, got one on whole"
     ):
-        reconstruct_images(photographs[:1], [pairs, run], tmp_path / "out")
+        reconstruct_images(photographs[:1], [pairs, run / "depth_model"], tmp_path / "out")
     cut = tmp_path / "cut"
     shutil.copytree(run / "depth_model", cut)
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:100])
     with pytest.raises(DatasetError, match=r"model.safetensors: expected \d+ bytes, found 100"):
         load_torch(cut)
-    with pytest.raises(DatasetError, match=r"classifier: expected a model of DeepSDF, 3D-R2N2, .*, U-Net, got xu2016$"):
+    with pytest.raises(
+        DatasetError, match=r"classifier: expected a model of DeepSDF, .*, 3D-R2N2, .*, U-Net, got xu2016$"
+    ):
         load_torch(run / "classifier")
     assert not (tmp_path / "out").exists()
     assert find_models([run]) == {
         "unet": run / "depth_model", "recgan": run / "recgan_model", "classifier": run / "classifier",
-        "r2n2": run / "multiview_model",
+        "pixel_aligned": run / "occupancy_model", "r2n2": run / "multiview_model",
     }  # fmt: skip
 
 
@@ -260,6 +291,7 @@ def test_models_that_are_not_what_they_say(run: Path, photographs: list[Path], t
     [
         ("depth_model", [(1, 4, 40, 40), (3, 4, 24, 32)]),
         ("recgan_model", [(1, 8, 8, 8), (3, 8, 8, 8)]),
+        ("occupancy_model", [(1, 4, 40, 40), (3, 4, 40, 40)]),
         ("multiview_model", [(1, 2, 3, 28, 28)]),
     ],
 )
@@ -276,6 +308,8 @@ def test_onnx_says_the_same(run: Path, tmp_path: Path, model: str, shapes: list[
         with torch.inference_mode():
             if model == "depth_model":
                 expected = network(seen)[:, 0] * config["depth_std"] + config["depth_mean"]
+            elif model == "occupancy_model":
+                expected = network_module(run / model).onnx_interface(network, config, 1).network(seen)
             else:
                 expected = OccupancyProbability(network)(seen)
         (answer,) = session.run(None, {session.get_inputs()[0].name: seen.numpy()})
@@ -283,7 +317,7 @@ def test_onnx_says_the_same(run: Path, tmp_path: Path, model: str, shapes: list[
 
 
 def test_what_cannot_be_exported(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="expected a model of DeepSDF, 3D-R2N2, "):
+    with pytest.raises(DatasetError, match="expected a model of DeepSDF, "):
         export_onnx(run / "classifier", tmp_path / "network.onnx")
     with pytest.raises(ParameterError, match="views: expected 1 or more, got 0"):
         export_onnx(run / "multiview_model", tmp_path / "network.onnx", views=0)
