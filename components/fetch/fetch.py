@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from components.fetch import FetchSettings
-from shapeyard.contracts.dataset import DatasetWriter, Sample
+from shapeyard.contracts.dataset import DatasetWriter, Sample, Skipped
 from shapeyard.contracts.progress import track
 from shapeyard.errors import FormatError, MeshError, SourceError
 from shapeyard.formats.references import referenced_files
@@ -20,11 +20,10 @@ from shapeyard.formats.things import read_thing
 from shapeyard.geometry.frames import canonical_from_bounds
 from shapeyard.local_paths import local_path
 from shapeyard.ordered_map import bounded_ordered_map
-from shapeyard.sources.provenance import Provenance
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
 from shapeyard.sources.source import Source, SourceFile
-from shapeyard.sources.splits import SelectedObject, fingerprint, objects_of_shard, select_objects, with_terms
+from shapeyard.sources.splits import SelectedObject, choose, fingerprint, with_terms
 
 DOWNLOADS = 8
 """Side by side; a bucket answers in milliseconds and most of them is waiting."""
@@ -46,16 +45,22 @@ def fetch(shard: Mapping[str, str], meshes: str | Path, settings: FetchSettings)
     limits = _Limits(settings.max_megabytes * 1_000_000, settings.max_triangles)
     selection = Selection.of_item(shard)
     source = open_source(selection.source)
-    files = {file.key: file for file in source.list_files()}
-    provenance = Provenance(source, list(files.values()), selection)
-    selected = select_objects(selection, list(files.values()), provenance)
-    objects = with_terms(objects_of_shard(selected, int(shard["shard"]), selection.shards), provenance)
-    if fingerprint(objects) != shard["fingerprint"]:
+    chosen = choose(selection, source)
+    members, unused = chosen.shards(selection.shards)[int(shard["shard"])]
+    files, objects = chosen.files, with_terms(members, chosen.provenance)
+    if fingerprint(objects, unused) != shard["fingerprint"]:
         raise SourceError(f"{selection.source}: changed since it was planned; run again")
     parameters = {"shard": dict(shard), **settings.hyperparameters()}
     with (
         tempfile.TemporaryDirectory(prefix="shapeyard-fetch-") as scratch,
-        DatasetWriter(meshes, "meshes", "fetch", parameters, max_skipped=settings.max_skipped) as writer,
+        DatasetWriter(
+            meshes,
+            "meshes",
+            "fetch",
+            parameters,
+            max_skipped=settings.max_skipped,
+            skipped=[Skipped(file.key, file.reason) for file in unused],
+        ) as writer,  # fmt: skip
         ThreadPoolExecutor(DOWNLOADS) as pool,
     ):
         folders = [Path(scratch) / str(number) for number in range(len(objects))]

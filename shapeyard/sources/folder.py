@@ -19,22 +19,42 @@ BLOCK = 8 << 20
 
 
 class FolderSource:
-    """All regular files below a folder; hidden ones are left out, and links are followed inside the folder alone."""
+    """All regular files below a folder; hidden ones are left out, and links are followed inside the folder alone.
+
+    Attributes:
+        links: the symbolic links to folders that `list_files` met: they are not followed, since they may lead anywhere,
+            in a circle, or to what is listed already.
+    """
 
     def __init__(self, root: Path) -> None:
         """Raises `SourceError` if `root` is not a folder."""
         if not root.is_dir():
             raise SourceError(f"source {root}: expected a folder, found {'a file' if root.exists() else 'nothing'}")
         self.root = root
+        self.links: list[str] = []
 
     def list_files(self) -> list[SourceFile]:
-        """All files, sorted by key; the tag is the time of the last change with the size."""
-        files = []
+        """All files, sorted by key; the tag is the time of the last change with the size.
+
+        Raises:
+            SourceError: if there is nothing but links to folders.
+        """
+        files, links = [], []
         for path in self.root.rglob("*"):
             inside = path.relative_to(self.root)
-            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            if any(part.startswith(".") for part in inside.parts):
+                continue
+            if path.is_file():
                 stat = path.stat()
                 files.append(SourceFile(inside.as_posix(), stat.st_size, f"{stat.st_mtime_ns}-{stat.st_size}"))
+            elif path.is_symlink() and path.is_dir():
+                links.append(inside.as_posix())
+        self.links = sorted(links)
+        if links and not files:
+            raise SourceError(
+                f"source {self.root}: expected files, got symbolic links to folders alone, which are not followed: "
+                f"{', '.join(self.links[:3])}"
+            )
         return sorted(files, key=lambda file: file.key)
 
     def download(self, file: SourceFile, target: Path) -> None:
