@@ -57,7 +57,7 @@ def voxelize(meshes: str | Path, voxels: str | Path, settings: VoxelizeSettings)
     inputs = Dataset([meshes], "meshes")
     writer = DatasetWriter(
         voxels, "voxels", "voxelize", settings.hyperparameters(), max_skipped=settings.max_skipped,
-        skipped=inputs.skipped,
+        skipped=inputs.skipped, planned=inputs.planned,
     )  # fmt: skip
     archive = Lock()
     shown: list[tuple[str, NDArray[np.uint8]]] = []

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from operator import attrgetter
 
 from shapeyard.contracts.dataset import Split
 from shapeyard.contracts.licenses import count_licenses, takes
 from shapeyard.errors import SourceError
 from shapeyard.geometry.frames import UpAxis
+from shapeyard.sources.folder import FolderSource
 from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects, is_mesh
 from shapeyard.sources.provenance import NO_TERMS, Provenance, Terms
 from shapeyard.sources.selection import LAYOUTS, Selection
@@ -46,6 +49,8 @@ class Chosen:
     files: dict[str, SourceFile]
     """the whole listing, by key"""
     provenance: Provenance
+    tag: Callable[[SourceFile], str]
+    """changes with a file's content, and with nothing else where that is known"""
 
     def shards(self, count: int) -> list[tuple[list[SelectedObject], list[UnusedFile]]]:
         """The objects of each shard; the first that has any tells of the unused files as well."""
@@ -63,7 +68,8 @@ def choose(selection: Selection, source: Source) -> Chosen:
     files = source.list_files()
     provenance = Provenance(source, list(files), selection)
     objects, unused = _select(selection, files, provenance)
-    return Chosen(objects, [*unused, *unfollowed_links(source)], {file.key: file for file in files}, provenance)
+    tag = cache(source.content_tag) if isinstance(source, FolderSource) else attrgetter("etag")
+    return Chosen(objects, [*unused, *unfollowed_links(source)], {file.key: file for file in files}, provenance, tag)
 
 
 def select_objects(
@@ -180,13 +186,17 @@ def objects_of_shard(objects: Sequence[SelectedObject], shard: int, shards: int)
     return cut_into_shards(objects, shards)[shard]
 
 
-def fingerprint(objects: Sequence[SelectedObject], unused: Sequence[UnusedFile] = ()) -> str:
+def fingerprint(
+    objects: Sequence[SelectedObject],
+    unused: Sequence[UnusedFile] = (),
+    tag: Callable[[SourceFile], str] = lambda file: file.etag,
+) -> str:
     """A hash over what a shard will bring: ids, splits, axes, terms, the tags of all files of its objects, and what it
     tells of unused files."""
     digest = hashlib.sha256()
     for item in objects:
         parts = ["\0".join((item.listed.id, item.split, item.up_axis, *item.terms, ""))]
-        parts += [f"{file.key}\0{file.size}\0{file.etag}\0" for file in item.listed.own_files]
+        parts += [f"{file.key}\0{file.size}\0{tag(file)}\0" for file in item.listed.own_files]
         digest.update(_encoded("".join(parts)))
     for file in unused:
         digest.update(_encoded(f"{file.key}\0{file.reason}\0"))

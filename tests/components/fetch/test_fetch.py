@@ -17,6 +17,8 @@ import trimesh
 from components.fetch import FetchSettings
 from components.fetch.fetch import fetch
 from components.plan.plan import plan
+from components.voxelize import VoxelizeSettings
+from components.voxelize.voxelize import voxelize
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import FormatError, ParameterError, SourceError, TooManySkippedError
 from shapeyard.geometry.frames import transform
@@ -320,7 +322,7 @@ def test_what_a_layout_passes_over_is_told_once_and_costs_nothing(tmp_path: Path
     assert sorted(told) == [
         f"pins/{name}" for name in sorted(p.name for p in (root / "pins").iterdir()) if name[1:] != ".stl"
     ]
-    with pytest.raises(SourceError, match="x.step: a STEP file, which is not read: export it"):
+    with pytest.raises(SourceError, match=r"x\.step: a STEP file, which is not read: export it"):
         (tmp_path / "only").mkdir()
         (tmp_path / "only" / "x.step").write_bytes(b"x")
         plan(Selection(str(tmp_path / "only")))
@@ -331,3 +333,36 @@ def test_links_to_folders_alone_are_refused(tmp_path: Path) -> None:
     (tmp_path / "source" / "chair").symlink_to(tmp_path)
     with pytest.raises(SourceError, match="symbolic links to folders alone, which are not followed: chair"):
         plan(Selection(str(tmp_path / "source")))
+
+
+def test_the_content_of_files_decides_what_is_new(folder: Path) -> None:
+    def fingerprints() -> list[str]:
+        return [item["fingerprint"] for item in plan(Selection(str(folder), shards=1))]
+
+    before = fingerprints()
+    (folder / "box" / "b0.stl").touch()
+    assert fingerprints() == before
+    content = bytearray((folder / "box" / "b0.stl").read_bytes())
+    content[90] ^= 1  # as long as before
+    (folder / "box" / "b0.stl").write_bytes(content)
+    assert fingerprints() != before
+
+
+def test_one_empty_file_alone_in_its_shard_ends_no_run(folder: Path, tmp_path: Path) -> None:
+    (folder / "box" / "empty.stl").write_bytes(b"")
+    outputs = []
+    for item in plan(Selection(str(folder), shards=64)):
+        outputs.append(tmp_path / item["shard"])
+        fetch(item, outputs[-1], FetchSettings())
+        voxelize(outputs[-1], Path(f"{outputs[-1]}-voxels"), VoxelizeSettings(resolution=8))
+    assert len(outputs) == 5
+    for data in (Dataset(outputs, "meshes"), Dataset([Path(f"{path}-voxels") for path in outputs], "voxels")):
+        assert len(data.samples) == 4 and [skipped.id for skipped in data.skipped] == ["box/empty"]
+
+
+def test_what_was_wrong_with_a_part_stands_in_its_row(folder: Path, tmp_path: Path) -> None:
+    for name, content in {"a.stl": CUBE, "b.stl": b"", "c.stl": CUBE}.items():
+        (folder / "box" / "thing").mkdir(exist_ok=True)
+        (folder / "box" / "thing" / name).write_bytes(content)
+    data = fetched(str(folder), tmp_path / "out", layout="things")
+    assert data["box/thing"].attributes == {"main": ".", "broken_parts": ["b.stl: the file is empty"]}
