@@ -26,7 +26,7 @@ class ReconstructionRun:
 
     Attributes:
         meshes, renders, voxels, depths, reconstructions: the datasets.
-        models: stage that trained it → model.
+        models: stage that trained it → model; without a classifier that was left out.
         metrics: the evaluation's metrics.json.
         table: its rows.
 
@@ -51,11 +51,12 @@ class ReconstructionRun:
         self.voxels = Dataset(voxels, "voxels")
         self.depths = Dataset([depths], "depths")
         self.reconstructions = Dataset([reconstructions], "reconstructions")
-        self.models = {
+        models = {
             "train_depth": TrainedModel.read(depth_model),
             "train_recgan": TrainedModel.read(recgan_model),
             "train_classifier": TrainedModel.read(classifier),
         }
+        self.models = {name: model for name, model in models.items() if "left_out" not in model.config}
         self.metrics, self.table = read_evaluation(Path(evaluation))
 
     @property
