@@ -113,6 +113,7 @@ class GltfScene:
         accessor = self._item("accessors", number)
         count, width = int(accessor["count"]), WIDTHS[accessor["type"]]
         dtype = np.dtype(COMPONENTS[accessor["componentType"]])
+        values: NDArray[Any]
         if "bufferView" in accessor:
             stride = self._item("bufferViews", accessor["bufferView"]).get("byteStride") or width * dtype.itemsize
             content, start = self.view(accessor["bufferView"]), int(accessor.get("byteOffset", 0))
@@ -212,8 +213,8 @@ class GltfScene:
         first = np.arange(max(len(corners) - 2, 0))
         if mode == STRIP:
             odd = first % 2
-            return corners[np.stack([first, first + 1 + odd, first + 2 - odd], axis=1)]
-        return corners[np.stack([first + 1, first + 2, np.zeros_like(first)], axis=1)]
+            return np.asarray(corners[np.stack([first, first + 1 + odd, first + 2 - odd], axis=1)])
+        return np.asarray(corners[np.stack([first + 1, first + 2, np.zeros_like(first)], axis=1)])
 
     def _morphed(self, part: Any, weights: Any) -> NDArray[np.float64]:
         positions = self.accessor(part["attributes"]["POSITION"]).astype(np.float64)
@@ -289,4 +290,4 @@ def _local(node: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def _transformed(matrix: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    return positions @ matrix[:3, :3].T + matrix[:3, 3]
+    return np.asarray(positions @ matrix[:3, :3].T + matrix[:3, 3])

@@ -35,7 +35,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
         trimesh.Trimesh(POINTS + shift, FACES, process=False).export(folder / "in" / name / f"m.{ending}")
     (item,) = plan(Selection(str(folder / "in"), shards=1, layout="classes", up_axis="y"))
     fetch(item, folder / "meshes", FetchSettings(max_skipped=0.0))
-    settings = RenderSettings(cameras="r2n2", views=2, image_size=64, samples=1, workers=1, max_skipped=0.0)
+    settings = RenderSettings(cameras="r2n2", views=2, image_size=128, samples=1, workers=1, max_skipped=0.0)
     render(folder / "meshes", folder / "renders", settings)
     voxelize(folder / "meshes", folder / "voxels", VoxelizeSettings(resolution=64, mode="parity", workers=1))
     return Dataset([folder / "renders"], "renders"), Dataset([folder / "voxels"], "voxels")
@@ -51,7 +51,7 @@ def test_voxels_fill_the_silhouette(both: tuple[Dataset, Dataset], name: str) ->
         camera, intrinsics = renders.read(sample, "world_from_camera")[view], renders.read(sample, "intrinsics")
         seen = (points - camera[:3, 3]) @ camera[:3, :3]
         pixels = (seen @ intrinsics.T)[:, :2] / seen[:, 2:]
-        filled = np.zeros((64, 64), bool)
+        filled = np.zeros((128, 128), bool)
         column, row = np.floor(pixels).astype(int).T
         filled[row, column] = True
         mask = np.isfinite(renders.read(sample, "depth", view))
