@@ -1,7 +1,8 @@
 """The dataset contract: a directory that one stage writes and others read.
 
     dataset.json      kind, contract version, counts, whom to name, what made it, the other files with sizes and hashes,
-                      skipped samples with their reasons; written last and atomically: where it is, the dataset is whole
+                      skipped samples with their reasons, what was planned (`contracts.planned`); written last and
+                      atomically: where it is, the dataset is whole
     samples.jsonl     one row a sample (see `Sample`)
     shard-000.h5      arrays, one group per sample id     (kinds other than meshes)
     shard-000.zip     files, one folder per sample id     (kind meshes)
@@ -9,7 +10,8 @@
 
 What a sample of each kind holds (V views of H×W pixels, D voxels a side; all types: `contracts.arrays.DTYPES`):
 
-    meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh
+    meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh; where parts of a
+                      thing could not be read, `broken_parts`: one line each
     renders           rgba (V,H,W,4) uint8, straight alpha; depth (V,H,W) float32: canonical units along the optical
                       axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes; where they
                       were asked for normals (V,H,W,3) float16: unit, canonical frame, towards the camera, and albedo
@@ -17,7 +19,7 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side; all t
                       External renderings have no depth (see `Dataset.has`): their mask is alpha ≥ 128
     depths            depth (V,H,W) float32: predicted, finite inside the object's mask, inf outside
     voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
-                      resolution, translate (3,) and scale as binvox has them, in the file's own frame
+                      resolution, translate (3,) and scale as binvox has them, in the file's own frame; `mode` of auto
     reconstructions   probability (V,D,D,D) uint8, 0…255 for 0…1, index order x,y,z of the camera-frame cube (camera
                       axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame.
                       Of several images (train_multiview) the cube is the canonical one, and each of the V shapes was
@@ -244,10 +246,7 @@ class Dataset:
     """
 
     def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
-        """Open and validate; raises `DatasetError` for a directory that is missing, broken or of another kind.
-
-        Raises `TooManySkippedError` if of the shards of a run, given together, too little is left.
-        """
+        """Open; raises `DatasetError` for what is missing or broken, and as `require_enough_of_run` does."""
         if not paths:
             raise DatasetError(f"no {kind} dataset given: expected at least one directory")
         self.kind = kind
