@@ -48,6 +48,8 @@ R2N2 = re.compile(
     r"(?P<root>(?:(?!ShapeNetRendering/).)+/)?(?:ShapeNetRendering/)?"
     r"(?P<class>[^/]+)/(?P<name>[^/]+)/rendering/(?P<file>[^/]+)"
 )
+SHAPENET_ENDINGS = ("/model_normalized.obj", "/model.obj", "/model.binvox")
+MODELNET_ENDINGS = (".off", ".binvox", ".OFF", ".BINVOX")
 R2N2_METADATA = "rendering_metadata.txt"
 OBJECT_SUFFIXES = (*MESH_SUFFIXES, ".binvox")
 PREFERRED = (".glb", ".gltf", ".obj", ".3mf", ".ply", ".off", ".stl", ".binvox")
@@ -86,6 +88,13 @@ def is_hidden(key: str) -> bool:
     return (key[0] in "._" or "/." in key or "/_" in key) and HIDDEN.search(key) is not None
 
 
+def _without_hidden(files: Sequence[SourceFile]) -> Sequence[SourceFile]:
+    text = "\n".join(file.key for file in files)  # one search in all of them, since most sources hide nothing
+    if "." not in text[:1] and "/." not in text and "\n." not in text and "__MACOSX" not in text:
+        return files
+    return [file for file in files if not is_hidden(file.key)]
+
+
 def detect_layout(files: Sequence[SourceFile]) -> Layout:
     """The first of the layouts that any file fits; archives are things, and so is what was harvested.
 
@@ -94,12 +103,12 @@ def detect_layout(files: Sequence[SourceFile]) -> Layout:
     Raises:
         SourceError: if no file fits any, or all are in folders of one folder, which may be the root or a class.
     """
-    keys = [file.key for file in files if not is_hidden(file.key)]
-    if any((m := R2N2.fullmatch(key)) and m["file"] == R2N2_METADATA for key in keys):
+    keys = [file.key for file in _without_hidden(files)]
+    if any(key.endswith(R2N2_METADATA) and R2N2.fullmatch(key) for key in keys):
         return "r2n2"
-    if any(SHAPENET.fullmatch(key) for key in keys):
+    if any(key.endswith(SHAPENET_ENDINGS) and SHAPENET.fullmatch(key) for key in keys):
         return "shapenet"
-    if any(MODELNET.fullmatch(key) for key in keys):
+    if any(key.endswith(MODELNET_ENDINGS) and MODELNET.fullmatch(key) for key in keys):
         return "modelnet"
     if HARVEST in keys:
         return "things"
@@ -136,7 +145,7 @@ def group_objects(files: Sequence[SourceFile], layout: Layout) -> list[ListedObj
     Raises:
         SourceError: if two objects have the same id, or there is more than one folder with objects in this layout.
     """
-    files = [file for file in files if not is_hidden(file.key)]
+    files = _without_hidden(files)
     if layout == "shapenet":
         listed = _shapenet(files)
     elif layout == "modelnet":
@@ -165,13 +174,16 @@ def _matches(files: Iterable[SourceFile], pattern: re.Pattern[str]) -> list[tupl
 
 
 def _one_an_object(
-    listed: Iterable[ListedObject], identity: Callable[[ListedObject], str], preferred: Sequence[str]
+    listed: list[ListedObject], identity: Callable[[ListedObject], str], preferred: Sequence[str]
 ) -> list[ListedObject]:
     """Of those with the same identity the one in the best format; the others' files are its own as well."""
+    identities = [identity(item) for item in listed]
+    if len(set(identities)) == len(listed):
+        return listed
     rank = {suffix: number for number, suffix in enumerate(preferred)}
     groups: dict[str, list[ListedObject]] = {}
-    for item in listed:
-        groups.setdefault(identity(item), []).append(item)
+    for item, name in zip(listed, identities, strict=True):
+        groups.setdefault(name, []).append(item)
     chosen = []
     for same in groups.values():
         best = same[0]
@@ -185,7 +197,7 @@ def _one_an_object(
 
 
 def _shapenet(files: Sequence[SourceFile]) -> list[ListedObject]:
-    found = _matches(files, SHAPENET)
+    found = _matches((file for file in files if file.key.endswith(SHAPENET_ENDINGS)), SHAPENET)
     depth = (found[0][1]["root"] or "").count("/") + 2 if found else 2
     folders: dict[str, list[SourceFile]] = {}
     for file in files:
@@ -234,30 +246,41 @@ def _r2n2(files: Sequence[SourceFile]) -> list[ListedObject]:
 def _classes(files: Sequence[SourceFile]) -> list[ListedObject]:
     meshes = [file for file in files if is_mesh(file.key)]
     companions, shared = _beside_meshes(files, meshes)
+    groups: dict[str, list[SourceFile]] = {}  # the formats of each object
+    for file in meshes:
+        groups.setdefault("/".join(_telling_parts(stem_of(file.key))), []).append(file)
     taken: set[str] = set()
     listed = []
-    for file in meshes:
-        own = (file, *companions.get(stem_of(file.key), []), *shared.get(file.key.rpartition("/")[0] or ".", []))
-        listed.append(ListedObject(file.key, "", file, own, "z" if suffix_of(file.key).lower() == ".stl" else "y"))
-    named = []
-    for item in _one_an_object(listed, lambda one: "/".join(_telling_parts(stem_of(one.main.key))), PREFERRED):
-        folder, *parts = _telling_parts(item.main.key)
+    for formats in groups.values():
+        file = formats[0] if len(formats) == 1 else min(formats, key=_format_rank)
+        folder, *parts = _telling_parts(file.key)
         synset, inside = (intern(folder), "-".join(parts)) if parts else ("unsorted", folder)
         class_name = CLASS_OF_SYNSET.get(synset, synset)
-        object_id = f"{class_name}/{inside.removesuffix(suffix_of(item.main.key))}"
+        suffix = suffix_of(file.key)
+        object_id = f"{class_name}/{inside.removesuffix(suffix)}"
         if object_id in taken:
             object_id = f"{class_name}/{inside.replace('.', '-')}"
         taken.add(object_id)
-        named.append(replace(item, id=object_id, class_name=class_name))
-    return named
+        own = [file]
+        for one in formats:
+            own += [one, *companions.get(stem_of(one.key), ()), *shared.get(one.key.rpartition("/")[0] or ".", ())]
+        up_axis: UpAxis = "z" if suffix.lower() == ".stl" else "y"
+        listed.append(ListedObject(object_id, class_name, file, tuple(dict.fromkeys(own)), up_axis))
+    return listed
+
+
+def _format_rank(file: SourceFile) -> tuple[int, str]:
+    suffix = suffix_of(file.key).lower()
+    return PREFERRED.index(suffix) if suffix in PREFERRED else len(PREFERRED), file.key
 
 
 def _telling_parts(key: str) -> list[str]:
     """A key's folders without those that are named by a format, and its last part."""
-    *folders, name = key.split("/")
-    if FORMAT_FOLDERS.isdisjoint(lower := [folder.lower() for folder in folders]):
-        return [*folders, name]
-    return [*([f for f, low in zip(folders, lower, strict=True) if low not in FORMAT_FOLDERS] or folders), name]
+    parts = key.split("/")
+    if FORMAT_FOLDERS.isdisjoint(key.lower().split("/")):
+        return parts
+    *folders, name = parts
+    return [*([folder for folder in folders if folder.lower() not in FORMAT_FOLDERS] or folders), name]
 
 
 def _beside_meshes(
