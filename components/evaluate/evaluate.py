@@ -102,8 +102,8 @@ def evaluate(
         "classes": classes,
         "depth": depth_metrics(table, constant),
         "reconstruction": _reconstruction_metrics(table, **chosen),
+        "classifier_left_out": left_out,
         "classification": {
-            "left_out": left_out,
             "true_grids": classification_metrics(true_answers, classes, training),
             "reconstructions": classification_metrics(reconstructed_answers, classes, training),
         },

@@ -105,6 +105,8 @@ def _import_gltf(path: Path, centre: NDArray[np.float64]) -> None:
     plain = path.with_name(f".plain-{path.stem[:100]}.glb")  # beside it, where its images are
     try:
         plain.write_bytes(plain_glb(read_gltf(path), -centre))
+    except MeshError as error:
+        raise MeshError(f"{path.name}: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MeshError(f"{path.name}: not readable as glTF: {one_line(error)[:MESSAGE_LENGTH]}") from error
     bpy.ops.import_scene.gltf(filepath=str(plain), import_shading="FLAT")

@@ -189,7 +189,7 @@ def _gltf_buffers(header: Any, folder: Path, max_triangles: int, max_bytes: int)
         raise MeshError(f"expected at most {max_triangles} triangles, got {elements} glTF accessor elements")
     buffers = {}
     for uri in dict.fromkeys(uris):
-        if uri.startswith("data:"):
+        if "base64," in uri:
             continue
         file = folder / unquote(uri)
         if not is_regular_file_below(folder, file):
