@@ -8,6 +8,7 @@ from pipelines.parts import Stages, pipeline, train_and_report_classifier
     "From printable files to a measured classifier of printable objects.",
     stages={"plan": "", "fetch": "", "extract_features": "", "train_classifier": "", "report_classifier": ""},
     outputs=OUTPUTS,
+    fixed={"plan": {"min_classes": 2}},
 )
 def classify_stl(stage: Stages) -> None:
     """The classifier sees a grid and measures."""

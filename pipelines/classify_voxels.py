@@ -14,6 +14,7 @@ OUTPUTS = {
     "From meshes or voxel grids to a measured classifier of shapes.",
     stages={"plan": "", "fetch": "", "voxelize": "voxelize_", "train_classifier": "", "report_classifier": ""},
     outputs=OUTPUTS,
+    fixed={"plan": {"min_classes": 2}},
 )
 def classify_voxels(stage: Stages) -> None:
     """The classifier sees the occupancy grids."""

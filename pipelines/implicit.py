@@ -9,6 +9,7 @@ from pipelines.parts import Stages, collected, pipeline
         "plan": "", "fetch": "", "sample_sdf": "sdf_", "train_deepsdf": "", "reconstruct_surfaces": "surfaces_",
         "evaluate_implicit": "",
     },
+    fixed={"plan": {"min_classes": 1}},
     outputs={
         "report": "evaluate_implicit.page",
         "evaluation": "evaluate_implicit.evaluation",

@@ -9,6 +9,7 @@ from pipelines.parts import Stages, collected, pipeline
         "plan": "", "fetch": "", "render": "render_", "voxelize": "voxelize_", "train_multiview": "",
         "evaluate_multiview": "",
     },
+    fixed={"plan": {"min_classes": 1}},
     outputs={
         "report": "evaluate_multiview.page",
         "evaluation": "evaluate_multiview.evaluation",

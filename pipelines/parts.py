@@ -73,6 +73,7 @@ class Pipeline:
     prefixes: Mapping[str, str]
     hidden: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def parameters(self) -> dict[str, Parameter]:
         """The pipeline's parameters by their names; what has no default comes first."""
@@ -89,7 +90,7 @@ class Pipeline:
 
     def exposed_settings(self, stage: str) -> dict[str, Setting]:
         """The settings of a stage that the pipeline exposes, by the names of the pipeline's parameters."""
-        declared, hidden = all_stages()[stage], self.hidden.get(stage, ())
+        declared, hidden = all_stages()[stage], {*self.hidden.get(stage, ()), *self.fixed.get(stage, {})}
         return {
             _exposed_name(declared.in_loop, self.prefixes[stage], name): setting
             for name, setting in settings_of(declared.settings).items()
@@ -107,7 +108,8 @@ class Pipeline:
             ParameterError: for values that the stage refuses.
         """
         exposed = self.exposed_settings(stage)
-        return all_stages()[stage].settings(**{one.name: values[name] for name, one in exposed.items()})
+        given = {one.name: values[name] for name, one in exposed.items()}
+        return all_stages()[stage].settings(**given, **self.fixed.get(stage, {}))
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Check all parameters as the stages will do it, before the first of them starts.
@@ -163,6 +165,7 @@ def pipeline(
     stages: Mapping[str, str],
     outputs: Mapping[str, str],
     hidden: Mapping[str, Sequence[str]] | None = None,
+    fixed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[[Callable[[Stages], None]], Pipeline]:
     """Declare a pipeline.
 
@@ -171,10 +174,11 @@ def pipeline(
         stages: stage → the prefix of its settings among the parameters, in the order in which they are called.
         outputs: what a run shows: name → `stage.output`.
         hidden: stage → settings that are no parameters of the pipeline and keep their defaults.
+        fixed: stage → settings that are no parameters either, with the values that they have in this pipeline.
     """
     inside = [name for name in stages if name == "plan" or all_stages()[name].in_loop]
     ordered = {**{name: stages[name] for name in inside}, GATHER: "", **stages}  # it follows from the loop
-    return lambda build: Pipeline(build.__name__, description, build, ordered, hidden or {}, outputs)
+    return lambda build: Pipeline(build.__name__, description, build, ordered, hidden or {}, outputs, fixed or {})
 
 
 class Stages:
@@ -191,8 +195,11 @@ class Stages:
         stage = all_stages()[name]
         component = getattr(importlib.import_module(f"components.{name}.component"), name)
         exposed = {one.name: channel for channel, one in self._pipeline.exposed_settings(name).items()}
+        fixed = self._pipeline.fixed.get(name, {})
         settings = {
-            setting.name: self._channels[exposed[setting.name]] if setting.name in exposed else setting.default
+            setting.name: self._channels[exposed[setting.name]]
+            if setting.name in exposed
+            else fixed.get(setting.name, setting.default)
             for setting in settings_of(stage.settings).values()
         }
         task = component(**inputs, **settings)

@@ -11,6 +11,7 @@ from pipelines.parts import Stages, collected, pipeline
         "classify_reconstructions": "classify_", "evaluate": "", "report": "",
     },
     hidden={"train_recgan": ("pairs",), "train_classifier": ("folds", "fold")},
+    fixed={"plan": {"min_classes": 1}, "train_classifier": {"one_class": "leave-out"}},
     outputs={
         "report": "report.page",
         "evaluation": "evaluate.evaluation",

@@ -5,6 +5,7 @@
     ├── SourceError           a bucket, folder or endpoint that cannot be listed or read
     ├── FormatError           a file that is not what it claims to be
     │   └── MeshError         a mesh that cannot be used: unreadable, empty, not finite, too large
+    │       └── TooLargeError too many triangles or bytes: nothing is wrong with the file itself
     ├── DatasetError          a dataset or model artifact that is missing, broken or of another kind
     ├── TooManySkippedError   more samples were skipped than the stage allows
     ├── TrainingError         a training that stopped: it diverged, or was told to end
@@ -35,6 +36,10 @@ class FormatError(ShapeyardError):
 
 class MeshError(FormatError):
     """A mesh that cannot be used."""
+
+
+class TooLargeError(MeshError):
+    """A mesh with more triangles or bytes than are allowed."""
 
 
 class DatasetError(ShapeyardError):

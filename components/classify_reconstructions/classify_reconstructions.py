@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.classify_reconstructions import ClassifyReconstructionsSettings
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
+from shapeyard.contracts.model import read_config
 from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
 from shapeyard.errors import DatasetError
@@ -41,15 +42,21 @@ def classify_reconstructions(
         settings: how.
 
     Returns:
-        The threshold used.
+        The threshold used. Where the classifier was left out, nothing is classified, and the predictions say why.
 
     Raises:
         DatasetError: for a model or dataset that cannot be read, or a class that the classifier does not know.
     """
     threshold, threads_used = settings.threshold, cores(settings.workers)
+    dataset = Dataset([reconstructions], "reconstructions")
+    if reason := read_config(model).get("left_out"):
+        nothing = {"classes": dataset.classes, "left_out": str(reason)}
+        with DatasetWriter(
+            predictions, "predictions", "classify_reconstructions", {}, skipped=dataset.skipped, attributes=nothing
+        ):
+            return threshold or UNTUNED_THRESHOLD
     use_threads(threads_used)
     classifier = load_classifier(model)
-    dataset = Dataset([reconstructions], "reconstructions")
     unknown = sorted(set(dataset.classes) - set(classifier.classes))
     if unknown:
         raise DatasetError(

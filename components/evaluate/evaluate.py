@@ -86,9 +86,12 @@ def evaluate(
         measure_depth(views.renders, views.depths, present(test, [views.depths], "depth", notes), constant)
     )
     reconstruction = _measure_shapes(table, views, mesh_data, notes)
-    true_answers = class_answers(on_true, present(test, [on_true], "classification", notes))
-    reconstructed = present(test, [on_reconstructed], "classification of reconstructions", notes)
+    left_out = str(on_true.attributes.get("left_out", ""))
+    shown = [] if left_out else test
+    true_answers = class_answers(on_true, present(shown, [on_true], "classification", notes))
+    reconstructed = present(shown, [on_reconstructed], "classification of reconstructions", notes)
     reconstructed_answers = class_answers(on_reconstructed, reconstructed)
+    notes += [left_out] if left_out else []
     table.extend(answer_rows(true_answers, "classifier_on_true_shapes"))
     table.extend(answer_rows(reconstructed_answers, "classifier_on_reconstructions"))
 
@@ -102,6 +105,7 @@ def evaluate(
         "classes": classes,
         "depth": depth_metrics(table, constant),
         "reconstruction": reconstruction,
+        "classifier_left_out": left_out,
         "classification": {
             "true_grids": classification_metrics(true_answers, classes, training),
             "reconstructions": classification_metrics(reconstructed_answers, classes, training),

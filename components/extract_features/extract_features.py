@@ -47,7 +47,7 @@ def extract_features(meshes: str | Path, features: str | Path, settings: Extract
     names: list[str] = []
     writer = DatasetWriter(
         features, "features", "extract_features", settings.hyperparameters(), max_skipped=settings.max_skipped,
-        skipped=inputs.skipped,
+        skipped=inputs.skipped, planned=inputs.planned,
         attributes={"arrays": ["measures", *extra], "resolution": resolution, "feature_set": settings.feature_set},
     )  # fmt: skip
     shown: list[tuple[str, NDArray[np.uint8]]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,19 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from components.fetch import FetchSettings
-from shapeyard.contracts.dataset import DatasetWriter, Sample
-from shapeyard.contracts.progress import track
+from shapeyard.contracts.dataset import SPLITS, DatasetWriter, Sample, Skipped
+from shapeyard.contracts.planned import Planned
+from shapeyard.contracts.progress import report, track
 from shapeyard.errors import FormatError, MeshError, SourceError
-from shapeyard.formats.references import referenced_files
-from shapeyard.formats.things import read_thing
+from shapeyard.formats.references import readings_of, referenced_files
+from shapeyard.formats.things import read_parts
 from shapeyard.geometry.frames import canonical_from_bounds
 from shapeyard.local_paths import local_path
 from shapeyard.ordered_map import bounded_ordered_map
-from shapeyard.sources.provenance import Provenance
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
 from shapeyard.sources.source import Source, SourceFile
-from shapeyard.sources.splits import SelectedObject, fingerprint, objects_of_shard, select_objects, with_terms
+from shapeyard.sources.splits import SelectedObject, choose, fingerprint, with_terms
 
 DOWNLOADS = 8
 """Side by side; a bucket answers in milliseconds and most of them is waiting."""
@@ -46,18 +47,26 @@ def fetch(shard: Mapping[str, str], meshes: str | Path, settings: FetchSettings)
     limits = _Limits(settings.max_megabytes * 1_000_000, settings.max_triangles)
     selection = Selection.of_item(shard)
     source = open_source(selection.source)
-    files = {file.key: file for file in source.list_files()}
-    provenance = Provenance(source, list(files.values()), selection)
-    selected = select_objects(selection, list(files.values()), provenance)
-    objects = with_terms(objects_of_shard(selected, int(shard["shard"]), selection.shards), provenance)
-    if fingerprint(objects) != shard["fingerprint"]:
+    chosen = choose(selection, source)
+    members, unused = chosen.shards(selection.shards)[int(shard["shard"])]
+    files, objects = chosen.files, with_terms(members, chosen.provenance)
+    if fingerprint(objects, unused, chosen.tag) != shard["fingerprint"]:
         raise SourceError(f"{selection.source}: changed since it was planned; run again")
     parameters = {"shard": dict(shard), **settings.hyperparameters()}
     with (
         tempfile.TemporaryDirectory(prefix="shapeyard-fetch-") as scratch,
-        DatasetWriter(meshes, "meshes", "fetch", parameters, max_skipped=settings.max_skipped) as writer,
+        DatasetWriter(
+            meshes,
+            "meshes",
+            "fetch",
+            parameters,
+            max_skipped=settings.max_skipped,
+            skipped=[Skipped(file.key, file.reason) for file in unused],
+            planned=Planned(len(objects), len(chosen.objects)),
+        ) as writer,  # fmt: skip
         ThreadPoolExecutor(DOWNLOADS) as pool,
     ):
+        splits: Counter[str] = Counter()  # of what can be used: `plan` cannot know
         folders = [Path(scratch) / str(number) for number in range(len(objects))]
 
         def bring(number: int) -> str | Exception:
@@ -71,10 +80,16 @@ def fetch(shard: Mapping[str, str], meshes: str | Path, settings: FetchSettings)
             try:
                 if isinstance(main, Exception):
                     raise main
-                writer.add_files(_inspect(item, folder / main, selection, limits), folder, main)
+                sample, broken = _inspect(item, folder / main, selection, limits)
+                writer.add_files(sample, folder, main, _told(broken, folder))
+                splits[sample.split] += 1
             except FormatError as error:
                 writer.skip(item.listed.id, str(error).replace(f"{folder}/", ""))
             _remove(folder)
+        told = ", ".join(f"{splits[split]} {split}" for split in SPLITS)
+        kept = splits.total()
+        if objects:
+            report(len(objects), len(objects), f"{kept} of {len(objects)} objects: {told}")
 
 
 def _download(
@@ -94,6 +109,7 @@ def _download(
         root = "/".join(main.key.split("/")[:2]) + "/"
     waiting = [*([part.key for part in parts] or [main.key]), *(file.key for file in item.listed.images)]
     seen: set[str] = set()
+    by_name = {file.key.rpartition("/")[2].lower(): file.key for file in item.listed.own_files}
     while waiting:
         key = waiting.pop()
         if key in seen or key not in files:
@@ -107,24 +123,33 @@ def _download(
             source.download(files[key], target)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:  # a bucket may have a/b besides a
             raise MeshError(f"{key}: expected a name that is not a folder's as well") from error
-        waiting += [_join(key, name) for name in referenced_files(target)]
+        for name in referenced_files(target):
+            keys = [_join(key, reading) for reading in readings_of(name)]
+            moved = by_name.get(keys[-1].rpartition("/")[2].lower(), "")
+            waiting += [next((one for one in keys if one in files), moved)]
     return "." if parts else main.key.removeprefix(root)
 
 
-def _inspect(item: SelectedObject, path: Path, selection: Selection, limits: _Limits) -> Sample:
-    """Read the mesh once, so that every later stage can trust it, and make its row."""
+def _inspect(item: SelectedObject, path: Path, selection: Selection, limits: _Limits) -> tuple[Sample, list[str]]:
+    """Read the mesh once, so that every later stage can trust it; its row, and what is wrong with its parts."""
+    broken: list[str] = []
     canonical: tuple[tuple[float, ...], ...] = ()
     # A grid's frame is in its header, and the images' is that of their cameras: later stages read them.
     if path.suffix.lower() != ".binvox" and not item.listed.images:
-        meshes = read_thing(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
+        meshes, broken = read_parts(path, max_triangles=limits.triangles, max_bytes=limits.bytes)
         corners = np.concatenate([mesh.vertices for mesh in meshes]).T.copy()
         matrix = canonical_from_bounds(corners.min(axis=1), corners.max(axis=1), item.up_axis)
         canonical = tuple(tuple(float(value) for value in row) for row in matrix)
     root = selection.source if selection.source.endswith("://") else f"{selection.source.rstrip('/')}/"
-    return Sample(
+    sample = Sample(
         item.listed.id, item.listed.class_name, item.split, f"{root}{item.listed.main.key}", *item.terms, _sha256(path),
         canonical_from_file=canonical,
     )  # fmt: skip
+    return sample, broken
+
+
+def _told(broken: list[str], folder: Path) -> dict[str, list[str]]:
+    return {"broken_parts": [reason.replace(f"{folder}/", "") for reason in broken]} if broken else {}
 
 
 def _sha256(path: Path) -> str:

@@ -15,6 +15,7 @@ def plan(
     shards: int = 4,
     licenses: str = "",
     license: str = "",
+    min_classes: int = 0,
 ) -> List[dict]:  # type: ignore[type-arg]  # noqa: UP006
     """List a source, give every object its id and its split, and cut the list into shards.
 
@@ -30,6 +31,8 @@ def plan(
         licenses: The licences to take, with commas between (SPDX identifiers, or families such as cc0,cc-by; unknown
             only where it is named); empty for all.
         license: The licence of objects of which the source says nothing, as an SPDX identifier; empty for unknown.
+        min_classes: Classes that must have objects to train on; from 1 on there must be some to test on, too. 0 for any
+            source.
     """
     from components.plan.plan import plan as work
     from shapeyard.contracts.progress import stage
@@ -45,5 +48,6 @@ def plan(
             shards=shards,
             licenses=licenses,
             license=license,
+            min_classes=min_classes,
         )
         return work(settings)

@@ -11,13 +11,17 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from shapeyard.errors import MeshError
-from shapeyard.formats.mesh import read_mesh
+from shapeyard.errors import MeshError, one_line
+from shapeyard.formats.mesh import MESSAGE_LENGTH, read_gltf, read_mesh
+from shapeyard.formats.plain_glb import plain_glb
+from shapeyard.formats.polygons import moved_obj
 
 GLTF_FROM_BLENDER = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Blender's glTF importer turns +Y up into +Z up; all others are told to leave the axes as they are."""
 AGREEING = 0.5
 """How long the mean of unit normals is at least, if they are those of one sheet; the three of a cube's corner: 0.58."""
+FAR = 100
+"""Canonical units from the origin to an object's centre: in single precision its corners are off by 1e-5 there."""
 OUTERMOST = 1e3
 """Canonical units: any mesh should end at 0.5."""
 SHEET_DISTANCE = 1e-4
@@ -43,8 +47,10 @@ def import_mesh(path: Path, canonical_from_file: NDArray[np.float64]) -> list[An
     importer = _IMPORTERS.get(path.suffix.lower())
     if importer is None:
         raise MeshError(f"{path.name}: expected one of {', '.join(_IMPORTERS)}, got {path.suffix or 'no ending'}")
+    file_from_moved = np.eye(4)
+    file_from_moved[:3, 3] = _far_centre(canonical_from_file)
     try:
-        importer(path)
+        importer(path, file_from_moved[:3, 3])
     except RuntimeError as error:  # Blender's way to say that an operator failed
         reason = str(error).removeprefix("Error: ")
         raise MeshError(f"{path.name}: Blender cannot import it: {reason}") from error
@@ -56,7 +62,7 @@ def import_mesh(path: Path, canonical_from_file: NDArray[np.float64]) -> list[An
     if not meshes:
         raise MeshError(f"{path.name}: no faces in it")
     axes = GLTF_FROM_BLENDER if importer is _import_gltf else np.eye(4)
-    placed = [(item, canonical_from_file @ axes @ np.array(item.matrix_world)) for item in meshes]
+    placed = [(item, canonical_from_file @ file_from_moved @ axes @ np.array(item.matrix_world)) for item in meshes]
     for item, canonical_from_object in placed:
         _place(item, canonical_from_object)
         if not (np.abs(_positions(item.data)) < OUTERMOST).all():
@@ -72,22 +78,43 @@ def bounds(objects: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return corners.min(axis=0), corners.max(axis=0)
 
 
-def _import_obj(path: Path) -> None:
+def _far_centre(canonical_from_file: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,): the object's centre in its file, if it is so far from the origin that Blender's numbers would blur it."""
+    centre = np.linalg.solve(canonical_from_file[:3, :3], -canonical_from_file[:3, 3])
+    far = np.abs(canonical_from_file[:3, 3]).max() > FAR
+    return np.asarray(centre if far else np.zeros(3))
+
+
+def _import_obj(path: Path, centre: NDArray[np.float64]) -> None:
+    if centre.any():
+        path.write_bytes(moved_obj(path.read_bytes(), -centre))  # a copy, by `confine_mesh`
     bpy.ops.wm.obj_import(
         filepath=str(path), forward_axis="Y", up_axis="Z", use_split_objects=False, validate_meshes=False
     )
 
 
-def _import_ply(path: Path) -> None:
+def _import_ply(path: Path, centre: NDArray[np.float64]) -> None:
+    if centre.any():
+        _import_geometry(path, centre)
+        return
     bpy.ops.wm.ply_import(filepath=str(path), forward_axis="Y", up_axis="Z")
 
 
-def _import_gltf(path: Path) -> None:
-    bpy.ops.import_scene.gltf(filepath=str(path), import_shading="FLAT")
+def _import_gltf(path: Path, centre: NDArray[np.float64]) -> None:
+    """The scene as our own reader has it, with the file's materials: Blender has another opinion of some forms."""
+    plain = path.with_name(f".plain-{path.stem[:100]}.glb")  # beside it, where its images are
+    try:
+        plain.write_bytes(plain_glb(read_gltf(path), -centre))
+    except MeshError as error:
+        raise MeshError(f"{path.name}: {error}") from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise MeshError(f"{path.name}: not readable as glTF: {one_line(error)[:MESSAGE_LENGTH]}") from error
+    bpy.ops.import_scene.gltf(filepath=str(plain), import_shading="FLAT")
 
 
-def _import_geometry(path: Path) -> None:
+def _import_geometry(path: Path, centre: NDArray[np.float64]) -> None:
     vertices, faces = read_mesh(path)
+    vertices = vertices - centre
     mesh = bpy.data.meshes.new(path.stem)
     mesh.from_pydata(vertices, (), faces)
     item = bpy.data.objects.new(path.stem, mesh)
@@ -95,7 +122,7 @@ def _import_geometry(path: Path) -> None:
     item.select_set(True)
 
 
-_IMPORTERS: dict[str, Callable[[Path], None]] = {
+_IMPORTERS: dict[str, Callable[[Path, NDArray[np.float64]], None]] = {
     ".obj": _import_obj, ".stl": _import_geometry, ".ply": _import_ply, ".off": _import_geometry,
     ".glb": _import_gltf, ".gltf": _import_gltf,
 }  # fmt: skip

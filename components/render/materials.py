@@ -99,16 +99,28 @@ def _make_matte(material: Any, surface: Any) -> None:
     material["matte"] = True
     material.use_nodes = True
     tree = material.node_tree
-    textures = [node for node in tree.nodes if node.type == "TEX_IMAGE"]
-    missing = [node for node in textures if node.image is None or 0 in node.image.size]  # asking for it loads it
     principled = next((node for node in tree.nodes if node.type == "BSDF_PRINCIPLED"), None)
     base = principled.inputs["Base Color"] if principled else None
+    textures = [node for node in _upstream(base) if node.type == "TEX_IMAGE"]
+    missing = [node for node in textures if node.image is None or 0 in node.image.size]  # asking for it loads it
     if missing or base is None:
         _finish(material, surface, None, NEUTRAL)
     elif base.links:
         _finish(material, surface, base.links[0].from_socket, NEUTRAL)
     else:
         _finish(material, surface, None, tuple(base.default_value))
+
+
+def _upstream(socket: Any) -> list[Any]:
+    """The nodes that an input's value comes from."""
+    found: dict[str, Any] = {}
+    waiting = [link.from_node for link in socket.links] if socket else []
+    while waiting:
+        node = waiting.pop()
+        if node.name not in found:
+            found[node.name] = node
+            waiting += [link.from_node for one in node.inputs for link in one.links]
+    return list(found.values())
 
 
 def _vertex_color_material(mesh: Any, surface: Any) -> Any:

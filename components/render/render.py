@@ -65,6 +65,7 @@ def render(meshes: str | Path, renders: str | Path, settings: RenderSettings) ->
         settings.hyperparameters(),
         max_skipped=settings.max_skipped,
         skipped=inputs.skipped,
+        planned=inputs.planned,
     )
     pictures: list[NDArray[np.uint8]] = []
     surround = partial(_surroundings, settings=settings)

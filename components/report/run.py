@@ -27,7 +27,7 @@ class ReconstructionRun:
     Attributes:
         meshes, renders, voxels, depths: the datasets.
         reconstructions: network → dataset.
-        models: stage that trained it → model.
+        models: stage that trained it → model; without a classifier that was left out.
         metrics: the evaluation's metrics.json.
         table: its rows.
 
@@ -56,12 +56,13 @@ class ReconstructionRun:
         self.reconstructions = {"recgan": Dataset([reconstructions], "reconstructions")}
         if occupancy_reconstructions:
             self.reconstructions["occupancy"] = Dataset([occupancy_reconstructions], "reconstructions")
-        self.models = {
+        models = {
             "train_depth": TrainedModel.read(depth_model),
             "train_recgan": TrainedModel.read(recgan_model),
             **({"train_occupancy": TrainedModel.read(occupancy_model)} if occupancy_model else {}),
             "train_classifier": TrainedModel.read(classifier),
         }
+        self.models = {name: model for name, model in models.items() if "left_out" not in model.config}
         self.metrics, self.table = read_evaluation(Path(evaluation))
 
     @property

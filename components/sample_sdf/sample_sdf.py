@@ -61,7 +61,13 @@ def sample_sdf(meshes: str | Path, sdf: str | Path, settings: SampleSdfSettings)
     """
     inputs = Dataset([meshes], "meshes")
     writer = DatasetWriter(
-        sdf, "sdf", "sample_sdf", settings.hyperparameters(), max_skipped=settings.max_skipped, skipped=inputs.skipped
+        sdf,
+        "sdf",
+        "sample_sdf",
+        settings.hyperparameters(),
+        max_skipped=settings.max_skipped,
+        skipped=inputs.skipped,
+        planned=inputs.planned,
     )
     shown: list[tuple[str, NDArray[np.uint8]]] = []
     with writer:

@@ -67,6 +67,8 @@ class TrainClassifierSettings(TrainingSettings):
     """Samples this close to a held-out one are left out, 0 to 1; 1 for exact copies alone."""
     ood_rate: Share = 0.05
     """Share of val that may be rejected as out-of-distribution, 0 to 1."""
+    one_class: Annotated[str, OneOf(("refuse", "leave-out"))] = "refuse"
+    """Where there is but one class to train on: refuse it, or leave-out the classifier and say so."""
 
     def check(self) -> None:
         """Raise `ParameterError` for settings that do not go together."""

@@ -30,6 +30,7 @@ def train_classifier(
     fold: int = 0,
     duplicate_iou: float = 1.0,
     ood_rate: float = 0.05,
+    one_class: str = "refuse",
     checkpoints: str = "",
     checkpoint_minutes: float = 5.0,
     seed: int = 0,
@@ -64,6 +65,7 @@ def train_classifier(
         fold: Which fold is the test split.
         duplicate_iou: Samples this close to a held-out one are left out, 0 to 1; 1 for exact copies alone.
         ood_rate: Share of val that may be rejected as out-of-distribution, 0 to 1.
+        one_class: Where there is but one class to train on: refuse it, or leave-out the classifier and say so.
         checkpoints: Folder or s3://bucket/prefix for what is needed to resume after an interruption; empty for none. A
             pipeline's preset or --param may say auto: shapeyard-checkpoints in the source's bucket, none for another
             source.
@@ -100,6 +102,7 @@ def train_classifier(
             fold=fold,
             duplicate_iou=duplicate_iou,
             ood_rate=ood_rate,
+            one_class=one_class,
             checkpoints=checkpoints,
             checkpoint_minutes=checkpoint_minutes,
             seed=seed,

@@ -93,10 +93,13 @@ def train_classifier(
     train, copies = without_copies(train, [val, test], settings.duplicate_iou, rotated)
     found = sorted({sample.class_name for sample in train.samples})
     if len(found) < 2:
-        raise DatasetError(
-            f"{data.paths[0]}: expected training samples of at least two classes that are neither empty nor copies "
-            f"of held-out ones, got {len(train)} of {', '.join(found) or 'no class'}"
+        reason = (
+            "expected training samples of at least two classes that are neither empty nor copies of held-out ones, "
+            f"got {len(train)} of {', '.join(found) or 'no class'}"
         )
+        if settings.one_class == "refuse" or not found:
+            raise DatasetError(f"{data.paths[0]}: {reason}")
+        return leave_out(model, predictions, f"There is no classifier: {reason}.", classes, data, settings)
     shapes = {name: array.shape[1:] for name, array in train.inputs.items()}
     shapes["occupancy"] = (*shapes["occupancy"], 1)
     build_network(settings.network, shapes, len(classes))  # says what is wrong before anything is written
@@ -147,6 +150,26 @@ def train_classifier(
         for training in trained.trainings:
             training.delete_checkpoint()
     return Measured(metrics)
+
+
+def leave_out(
+    model: str | Path,
+    predictions: str | Path,
+    reason: str,
+    classes: Sequence[str],
+    dataset: Dataset,
+    settings: TrainClassifierSettings,
+) -> Measured:
+    """Write a model without weights and predictions without samples, both of which say why."""
+    written = start_model(model, {"network": "none", "left_out": reason, "classes": list(classes)})
+    attributes = {"classes": list(classes), "left_out": reason}
+    made_with = settings.hyperparameters()
+    with DatasetWriter(
+        predictions, "predictions", "train_classifier", made_with, skipped=dataset.skipped, attributes=attributes
+    ):
+        pass
+    finish_model(written, [], {"trained_on": 0, "left_out": reason}, [])
+    return Measured({"trained_on": 0})
 
 
 def make_repeatable(seed: int, threads: int) -> None:

@@ -10,7 +10,7 @@ from shapeyard.errors import require
 
 MAX_SIDE = 256
 """Voxels along a grid's side, its padding included."""
-MODES = ("solid", "surface", "carving", "dilated-carving", "parity", "carving-parity", "flood", "winding")
+MODES = ("solid", "auto", "surface", "carving", "dilated-carving", "parity", "carving-parity", "flood", "winding")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class VoxelizeSettings(MeshSettings):
     resolution: Annotated[int, Range(ge=8, le=MAX_SIDE)] = 64
     """Voxels along the object's longest side (binvox -d); with the padding 8 to 256."""
     mode: Annotated[str, OneOf(MODES)] = "solid"
-    """solid (as ShapeNet's files: binvox -c -aw -dc -down, oblique sheets kept), surface (what triangles touch: -e),
+    """solid (as ShapeNet's files: binvox -c -aw -dc -down, oblique sheets kept), auto (parity where the mesh bounds a
+    volume, else solid; each sample's attribute mode says which), surface (what triangles touch: -e),
     carving (what cannot be seen from six sides: -c), dilated-carving (-c -dc), parity (odd crossings, exact volumes:
     -v), carving-parity (both, as ModelNet's grids: binvox without -c and -v), flood (what a flood from outside does not
     reach) or winding (winding number over one half)."""

@@ -23,10 +23,11 @@ def voxelize(
         meshes: Dataset of kind meshes.
         voxels: Dataset of kind voxels.
         resolution: Voxels along the object's longest side (binvox -d); with the padding 8 to 256.
-        mode: solid (as ShapeNet's files: binvox -c -aw -dc -down, oblique sheets kept), surface (what triangles touch:
-            -e), carving (what cannot be seen from six sides: -c), dilated-carving (-c -dc), parity (odd crossings,
-            exact volumes: -v), carving-parity (both, as ModelNet's grids: binvox without -c and -v), flood (what a
-            flood from outside does not reach) or winding (winding number over one half).
+        mode: solid (as ShapeNet's files: binvox -c -aw -dc -down, oblique sheets kept), auto (parity where the mesh
+            bounds a volume, else solid; each sample's attribute mode says which), surface (what triangles touch: -e),
+            carving (what cannot be seen from six sides: -c), dilated-carving (-c -dc), parity (odd crossings, exact
+            volumes: -v), carving-parity (both, as ModelNet's grids: binvox without -c and -v), flood (what a flood from
+            outside does not reach) or winding (winding number over one half).
         padding: Empty voxels on each side; ModelNet's 30 are a resolution of 24 and a padding of 3.
         centered: Centre the object in the cube (binvox -cb), as everything here expects it; false: start the cube at
             the bounding box's minimum corner, as ShapeNet's files do, for other tools.

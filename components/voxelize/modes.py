@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shapeyard.geometry.carving import carved_occupancy
+from shapeyard.geometry.closed import bounds_a_volume
 from shapeyard.geometry.enclosed import flood_occupancy, winding_occupancy
 from shapeyard.geometry.parity import parity_occupancy
+from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.geometry.voxelization import solid_occupancy, surface_occupancy
 
 Occupancy = Callable[[NDArray[np.float64], NDArray[np.int64], int, ArrayLike, float], NDArray[np.bool_]]
@@ -28,8 +30,22 @@ class Mode(NamedTuple):
     """binvox makes it from twice as many voxels"""
 
 
+def chosen_mode(mode: str, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> str:
+    """The mode that a mesh is voxelized in: itself, but of `auto` parity where the mesh bounds a volume, else solid."""
+    if mode != "auto":
+        return mode
+    return "parity" if bounds_a_volume(Mesh(vertices, faces)) else "solid"
+
+
+def _auto_occupancy(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], resolution: int, minimum: ArrayLike, side: float
+) -> NDArray[np.bool_]:
+    return MODES[chosen_mode("auto", vertices, faces)].occupancy(vertices, faces, resolution, minimum, side)
+
+
 MODES = {
     "solid": Mode(solid_occupancy, ("-c", "-aw", "-dc", "-down"), downsampled=True),
+    "auto": Mode(_auto_occupancy, None),
     "surface": Mode(surface_occupancy, ("-e",)),
     "carving": Mode(carved_occupancy, ("-c",)),
     "dilated-carving": Mode(partial(carved_occupancy, dilated=True), ("-c", "-dc")),

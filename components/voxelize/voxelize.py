@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from components.voxelize import VoxelizeSettings
 from components.voxelize.binvox import find_binvox, run_binvox
-from components.voxelize.modes import MODES, without_internal
+from components.voxelize.modes import MODES, Mode, chosen_mode, without_internal
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
 from shapeyard.contracts.packed_occupancy import pack_occupancy, unpack_occupancy
 from shapeyard.contracts.progress import track
@@ -57,7 +57,7 @@ def voxelize(meshes: str | Path, voxels: str | Path, settings: VoxelizeSettings)
     inputs = Dataset([meshes], "meshes")
     writer = DatasetWriter(
         voxels, "voxels", "voxelize", settings.hyperparameters(), max_skipped=settings.max_skipped,
-        skipped=inputs.skipped,
+        skipped=inputs.skipped, planned=inputs.planned,
     )  # fmt: skip
     archive = Lock()
     shown: list[tuple[str, NDArray[np.uint8]]] = []
@@ -91,6 +91,7 @@ class _Grid(NamedTuple):
 
 def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: VoxelizeSettings, binvox: str) -> _Grid:
     """One object's grid, packed, with its row; `archive` guards the dataset's file, which has one reading position."""
+    used: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="shapeyard-voxelize-") as folder:
         try:
             with archive:
@@ -102,7 +103,9 @@ def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Voxelize
             else:
                 mesh = read_mesh(path, settings.max_triangles)
                 inner = _inner_cube_from_file(sample, mesh.vertices, settings)
-                occupancy = np.pad(_occupancy(mesh, inner, settings, binvox), settings.padding)
+                mode = chosen_mode(settings.mode, mesh.vertices, mesh.faces)
+                used = {"mode": mode} if settings.mode == "auto" else {}
+                occupancy = np.pad(_occupancy(mesh, inner, settings, MODES[mode], binvox), settings.padding)
                 sample = _with_frame(sample, np.diag([*[settings.resolution / settings.size] * 3, 1.0]) @ inner)
         except FormatError as error:
             raise FormatError(str(error).replace(f"{folder}/", "")) from error
@@ -111,7 +114,7 @@ def _voxelize(meshes: Dataset, archive: Lock, sample: Sample, settings: Voxelize
     if not occupancy.any():
         raise FormatError(f"{path.name}: no voxel of {settings.size}³ is occupied")
     translate, scale = cube_in_file(sample.canonical_from_file)
-    attributes = {"resolution": settings.size, "translate": translate.tolist(), "scale": scale}
+    attributes = {"resolution": settings.size, "translate": translate.tolist(), "scale": scale, **used}
     return _Grid(sample, pack_occupancy(occupancy), attributes)
 
 
@@ -127,9 +130,9 @@ def _inner_cube_from_file(
 
 
 def _occupancy(
-    mesh: Mesh, inner_from_file: NDArray[np.float64], settings: VoxelizeSettings, binvox: str
+    mesh: Mesh, inner_from_file: NDArray[np.float64], settings: VoxelizeSettings, mode: Mode, binvox: str
 ) -> NDArray[np.bool_]:
-    vertices, mode = transform(inner_from_file, mesh.vertices), MODES[settings.mode]
+    vertices = transform(inner_from_file, mesh.vertices)
     if binvox:
         return run_binvox(binvox, vertices, mesh.faces, settings.resolution, mode)
     return mode.occupancy(vertices, mesh.faces, settings.resolution, CANONICAL_MINIMUM, 1.0)

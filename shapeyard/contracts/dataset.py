@@ -1,7 +1,8 @@
 """The dataset contract: a directory that one stage writes and others read.
 
     dataset.json      kind, contract version, counts, whom to name, what made it, the other files with sizes and hashes,
-                      skipped samples with their reasons; written last and atomically: where it is, the dataset is whole
+                      skipped samples with their reasons, what was planned (`contracts.planned`); written last and
+                      atomically: where it is, the dataset is whole
     samples.jsonl     one row a sample (see `Sample`)
     shard-000.h5      arrays, one group per sample id     (kinds other than meshes)
     shard-000.zip     files, one folder per sample id     (kind meshes)
@@ -9,7 +10,8 @@
 
 What a sample of each kind holds (V views of H×W pixels, D voxels a side; all types: `contracts.arrays.DTYPES`):
 
-    meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh
+    meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh; where parts of a
+                      thing could not be read, `broken_parts`: one line each
     renders           rgba (V,H,W,4) uint8, straight alpha; depth (V,H,W) float32: canonical units along the optical
                       axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes; where they
                       were asked for normals (V,H,W,3) float16: unit, canonical frame, towards the camera, and albedo
@@ -17,7 +19,7 @@ What a sample of each kind holds (V views of H×W pixels, D voxels a side; all t
                       External renderings have no depth (see `Dataset.has`): their mask is alpha ≥ 128
     depths            depth (V,H,W) float32: predicted, finite inside the object's mask, inf outside
     voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
-                      resolution, translate (3,) and scale as binvox has them, in the file's own frame
+                      resolution, translate (3,) and scale as binvox has them, in the file's own frame; `mode` of auto
     reconstructions   probability (V,D,D,D) uint8, 0…255 for 0…1, index order x,y,z of the camera-frame cube (camera
                       axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame.
                       Of several images (train_multiview) the cube is the canonical one, and each of the V shapes was
@@ -41,10 +43,8 @@ Splits are made once, by `plan`; every later dataset carries them on.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 import time
 import zipfile
@@ -62,17 +62,17 @@ from PIL import Image
 
 from shapeyard import __version__
 from shapeyard.contracts.arrays import check_arrays
-from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
+from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, require_space, write_json
 from shapeyard.contracts.licenses import UNKNOWN, attributions, check_license, count_licenses
 from shapeyard.contracts.packed_occupancy import unpack_occupancy
-from shapeyard.errors import DatasetError, TooManySkippedError
+from shapeyard.contracts.planned import Planned, require_enough, require_enough_of_run
+from shapeyard.errors import DatasetError
 from shapeyard.local_paths import local_path
 
 CONTRACT_VERSION = 1
 Kind = Literal["meshes", "renders", "depths", "voxels", "reconstructions", "predictions", "features", "sdf", "surfaces"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-SPARE_BYTES = 4_000_000  # what HDF5 may still hold back of samples written before
 PER_VIEW = frozenset({"rgba", "depth", "normals", "albedo", "probability"})
 """Read one view at a time, so chunked by view."""
 READ_BY_ROWS = frozenset({"positive", "negative"})
@@ -118,8 +118,8 @@ class DatasetWriter:
     a directory without dataset.json, which nobody takes for a dataset.
 
     Raises:
-        TooManySkippedError: on leaving, if more than `max_skipped` of the samples (a share, 0 to 1) were skipped, or
-            nothing is left.
+        TooManySkippedError: on leaving, if more than `max_skipped` (a share, 0 to 1) of the samples, those of the whole
+            run where this is a shard, were skipped, or nothing is left.
         DatasetError: for a directory with files that are no earlier output.
     """
 
@@ -133,11 +133,13 @@ class DatasetWriter:
         max_skipped: float = 0.5,
         skipped: Sequence[Skipped] = (),
         attributes: Mapping[str, Any] | None = None,
+        planned: Planned | None = None,
     ) -> None:
-        """`skipped`: what earlier stages already left out, carried on but not counted; `attributes`: JSON values."""
+        """`skipped`: by earlier stages, carried on, not counted; `attributes`: JSON values; `planned`: of a shard."""
         self.path, self.kind = Path(path), kind
         self.made_by = {"stage": stage, "version": __version__, "parameters": dict(parameters)}
         self.max_skipped = max_skipped
+        self.planned = planned and planned._replace(max_skipped=max_skipped)
         self.attributes = dict(attributes or {})
         self._inherited = list(skipped)
         self._skipped: list[Skipped] = []
@@ -166,7 +168,7 @@ class DatasetWriter:
         self._claim(sample)
         made = {name: np.asarray(values) for name, values in arrays.items()}
         check_arrays(self.kind, made)
-        self._require_space(sum(array.nbytes for array in made.values()))
+        require_space(self.path / self._shard, sum(array.nbytes for array in made.values()))
         group = self._store.create_group(sample.id)
         for name, array in made.items():
             big = array.size >= 1024 and name not in READ_BY_ROWS
@@ -175,7 +177,7 @@ class DatasetWriter:
                                  compression_opts=1 if big else None, shuffle=big)  # fmt: skip
         self._samples[sample.id] = replace(sample, shard=self._shard, attributes=dict(attributes or {}))
 
-    def add_files(self, sample: Sample, folder: Path, main: str) -> None:
+    def add_files(self, sample: Sample, folder: Path, main: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Write a mesh sample: all files below `folder`, unchanged; `main` is the mesh's path inside it."""
         self._claim(sample)
         for file in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -183,7 +185,7 @@ class DatasetWriter:
             member = f"{sample.id}/{inside}"  # by its name, so without a date: the same meshes give the same bytes
             with file.open("rb") as source, self._store.open(member, "w", force_zip64=True) as target:
                 shutil.copyfileobj(source, target)
-        self._samples[sample.id] = replace(sample, shard=self._shard, attributes={"main": main})
+        self._samples[sample.id] = replace(sample, shard=self._shard, attributes={"main": main, **(attributes or {})})
 
     def skip(self, sample_id: str, reason: str) -> None:
         """Leave a sample out, with the reason in one line; what is not UTF-8 in them is escaped."""
@@ -201,24 +203,13 @@ class DatasetWriter:
         if kind is None:
             self._finish()
 
-    def _require_space(self, size: int) -> None:
-        """Stop while the shard can still be closed: the HDF5 library does not survive a disk that fills up."""
-        if shutil.disk_usage(self.path).free < size + SPARE_BYTES:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path / self._shard))
-
     def _claim(self, sample: Sample) -> None:
         if sample.id in self._samples:
             raise DatasetError(f"{self.path}: sample {sample.id} was written twice")
         check_license(sample.id, sample.license)
 
     def _finish(self) -> None:
-        total = len(self._samples) + len(self._skipped)
-        if self._skipped and (not self._samples or len(self._skipped) > self.max_skipped * total):
-            first = self._skipped[0]
-            raise TooManySkippedError(
-                f"{len(self._skipped)} of {total} samples skipped, at most {self.max_skipped:.0%} allowed; "
-                f"first: {first.id}: {first.reason}"
-            )
+        require_enough(len(self._samples), self._skipped, self.max_skipped, self.planned)
         rows = "".join(json.dumps(_row(s), ensure_ascii=False) + "\n" for s in self._samples.values())
         (self.path / "samples.jsonl").write_text(rows, encoding="utf-8")
         if self._preview is not None:
@@ -237,6 +228,7 @@ class DatasetWriter:
             "attributions": [one._asdict() for one in attributions(samples)],
             "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK},
             "attributes": self.attributes,
+            "planned": self.planned and self.planned._asdict(),
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
         }
         write_json(self.path / "dataset.json", info)
@@ -248,12 +240,13 @@ class Dataset:
     Attributes:
         samples: all rows; those of several directories by id, so that nothing depends on how shards were cut.
         skipped: what was left out on the way.
-        attributes: those of the first directory.
+        attributes: those of the first directory that is not empty.
+        planned: of a shard of a run, what it was given.
         fingerprint: a hash of all that the directories hold.
     """
 
     def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
-        """Open and validate; raises `DatasetError` for a directory that is missing, broken or of another kind."""
+        """Open; raises `DatasetError` for what is missing or broken, and as `require_enough_of_run` does."""
         if not paths:
             raise DatasetError(f"no {kind} dataset given: expected at least one directory")
         self.kind = kind
@@ -264,7 +257,10 @@ class Dataset:
         self._open: dict[Path, Any] = {}
         self._names: dict[Path, list[str]] = {}
         infos = [read_info(path) for path in self.paths]
-        self.attributes: dict[str, Any] = infos[0]["attributes"]
+        full = next((info for info in infos if info["counts"]["samples"]), infos[0])
+        self.attributes: dict[str, Any] = full["attributes"]
+        shards = [Planned(**info["planned"]) for info in infos if info.get("planned")]
+        self.planned = shards[0] if shards else None
         self.fingerprint = hashlib.sha256(json.dumps([info["files"] for info in infos]).encode()).hexdigest()
         for path, info in zip(self.paths, infos, strict=True):
             if info["kind"] != kind:
@@ -277,6 +273,8 @@ class Dataset:
                 self.samples.append(sample)
         self.samples.sort(key=lambda sample: sample.id if len(self.paths) > 1 else "")
         self._by_id = {sample.id: sample for sample in self.samples}
+        if len(paths) > 1 and len(shards) == len(paths):
+            require_enough_of_run(len(self.samples), self.skipped, shards)
 
     def __contains__(self, sample_id: str) -> bool:
         return sample_id in self._by_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from shapeyard.errors import DatasetError
 
 MARK = ".shapeyard-output"
 """The first file that is written into an output folder: only a folder that holds it is ever emptied."""
+SPARE_BYTES = 4_000_000
+"""What HDF5 may still hold back of samples written before."""
 MARK_TEXT = (
     "An output of Shapeyard. Whatever else lies in this folder is removed when the same output is written again.\n"
 )
@@ -43,6 +46,16 @@ def empty_output(path: Path) -> None:
             shutil.rmtree(child)
         else:
             child.unlink()
+
+
+def require_space(path: Path, size: int) -> None:
+    """Stop while an HDF5 file can still be closed: the library does not survive a disk that fills up.
+
+    Raises:
+        OSError: if the disk has less than `size` bytes for it, and some to spare.
+    """
+    if shutil.disk_usage(path.parent).free < size + SPARE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def describe_file(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from shapeyard.errors import MeshError, one_line
-from shapeyard.formats.references import split_texture_statement
+from shapeyard.formats.polygons import plain_text
+from shapeyard.formats.references import readings_of, split_texture_statement
 from shapeyard.local_paths import is_below, is_regular_file_below
 
 TEXTURE_SUFFIXES = frozenset(
@@ -29,7 +30,9 @@ TEXTURE_KEYWORDS = frozenset(
     (b"map_Kd", b"map_Ks", b"map_Ns", b"map_d", b"map_Ke", b"map_refl", b"refl", b"map_Bump", b"map_bump", b"bump",
      b"map_Pr", b"map_Pm", b"map_Ps")
 )  # fmt: skip
-LIBRARY = re.compile(rb"(?:^|[\r\n])[ \t]*mtllib[ \t]+([^\r\n]+)")
+KEYWORDS = {keyword.lower(): keyword for keyword in (b"newmtl", b"Kd", *sorted(TEXTURE_KEYWORDS))}
+"""As Blender wants them: others write them in capitals, or all small."""
+LIBRARY = re.compile(rb"(?:^|\n)[ \t]*mtllib[ \t]+([^\n]+)", re.IGNORECASE)
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 GLB_HEADER = 20
 """Bytes in front of a GLB file's JSON."""
@@ -59,7 +62,9 @@ def confine_mesh(path: Path, folder: Path) -> Path:
 
 
 def _confined_obj(path: Path, folder: Path) -> Path:
-    content = path.read_bytes()
+    content = plain_text(path.read_bytes())
+    for keyword in (b"USEMTL", b"Usemtl", b"UseMtl", b"MTLLIB", b"Mtllib", b"MtlLib"):
+        content = content.replace(keyword, keyword.lower())
     names = dict.fromkeys(os.fsdecode(match[1].strip()) for match in LIBRARY.finditer(content))
     named = [name for text in names for name in (text, *text.split())]
     libraries = [file for name in named if (file := _find(name, path.parent, folder))]
@@ -82,10 +87,11 @@ def _without_libraries(content: bytes) -> bytes:
 
 def _materials(library: Path, folder: Path, target: Path) -> Iterator[bytes]:
     """What a material's colour follows from, as statements of a library in the folder `target`."""
-    content = re.sub(rb"\\\r?\n", b"  ", library.read_bytes())
+    content = plain_text(library.read_bytes()).replace(b"\\\n", b"  ")
     in_material = False
-    for line in re.split(rb"[\r\n]", content):
+    for line in content.split(b"\n"):
         keyword, *rest = line.split(None, 1)[:2] or [b""]
+        keyword = keyword if keyword in TEXTURE_KEYWORDS else KEYWORDS.get(keyword.lower(), keyword)
         value = rest[0].strip() if rest else b""
         if keyword == b"newmtl":
             in_material = True
@@ -98,9 +104,11 @@ def _materials(library: Path, folder: Path, target: Path) -> Iterator[bytes]:
             options, name = split_texture_statement(os.fsdecode(value))
             if name:
                 file = _find(name, library.parent, folder, textures=True)
+                if file is None and keyword != b"map_Kd":
+                    continue  # it would not change the colour
                 # A name that is nowhere, so that the texture is known to be missing.
                 shown = os.fsencode(os.path.relpath(file, target)) if file else b"no-" + os.fsencode(target.name)
-                yield b" ".join((keyword, *_placement(options), shown))
+                yield b" ".join((keyword, *(_placement(options) if file else ()), shown))
 
 
 def _placement(options: list[list[str]]) -> list[bytes]:
@@ -108,8 +116,9 @@ def _placement(options: list[list[str]]) -> list[bytes]:
     words: list[bytes] = []
     for option, *arguments in options:
         numbers = _numbers(os.fsencode(" ".join(arguments)))
-        if option in ("-o", "-s") and len(numbers) == len(arguments):
-            words += [option.encode(), *numbers]
+        if option in ("-o", "-s") and 0 < len(numbers) == len(arguments):
+            default = b"1" if option == "-s" else b"0"  # what is left out, as the specification has it
+            words += [option.encode(), *numbers, *[default] * (3 - len(numbers))]
     return words
 
 
@@ -126,15 +135,19 @@ def _numbers(value: bytes) -> list[bytes]:
 def _find(name: str, beside: Path, folder: Path, *, textures: bool = False) -> Path | None:
     """The file that a name in a file of the folder `beside` means, if it is one below `folder`.
 
-    The readings are Blender's: quotes are none of the name, a blank may be written as `_`, and the file may have been
-    moved here from another folder.
+    The readings are Blender's (`readings_of`); a texture may also lie elsewhere in the object's folder, and its name in
+    other letters.
     """
-    plain = name.replace("\\", "/")
-    unquoted = plain.replace('"', "")
-    for reading in (name, plain, unquoted, unquoted.replace("_", " "), plain.rpartition("/")[2]):
+    for reading in readings_of(name):
         path = Path(f"{beside}/{reading}")
         if is_regular_file_below(folder, path) and not (textures and path.suffix.lower() not in TEXTURE_SUFFIXES):
             return path
+    if textures:
+        last = readings_of(name)[-1].lower()
+        for path in sorted(folder.rglob("*")):
+            named_so = path.name.lower() == last and path.suffix.lower() in TEXTURE_SUFFIXES
+            if named_so and is_regular_file_below(folder, path):
+                return path
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +12,8 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.errors import MeshError, one_line
+from shapeyard.errors import MeshError, TooLargeError, one_line
+from shapeyard.formats.gltf import GltfScene, glb_binary
 from shapeyard.formats.ply import faces_claimed_by_ply, parse_ply
 from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, triangulate
 from shapeyard.formats.stl import parse_stl, stl_triangle_count
@@ -74,9 +74,9 @@ def parse_mesh(
             polygons = _PARSERS[suffix](content)
             _refuse_too_many(int(np.maximum(polygons.sizes - 2, 0).sum()), max_triangles)
             return _checked(polygons.vertices, triangulate(polygons))
-        return _checked(*_read_with_trimesh(content, path, max_triangles, max_bytes))
+        return _checked(*_parse_gltf(content, path, max_triangles, max_bytes))
     except MeshError as error:
-        raise MeshError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
     except (ValueError, OverflowError) as error:
         raise MeshError(f"{path}: not readable as {suffix[1:].upper()}: {one_line(error)[:MESSAGE_LENGTH]}") from error
 
@@ -85,7 +85,7 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
     try:
         size = path.stat().st_size
         if size > max_bytes:
-            raise MeshError(f"{path}: expected at most {max_bytes} bytes, got {size}")
+            raise TooLargeError(f"{path}: expected at most {max_bytes} bytes, got {size}")
         content = path.read_bytes()
     except OSError as error:
         raise MeshError(f"{path}: not readable: {error.strerror}") from error
@@ -108,7 +108,7 @@ def _refuse_foreign(content: bytes) -> None:
 
 def _refuse_too_many(triangles: int, max_triangles: int) -> None:
     if triangles > max_triangles:
-        raise MeshError(f"expected at most {max_triangles} triangles, got {triangles}")
+        raise TooLargeError(f"expected at most {max_triangles} triangles, got {triangles}")
 
 
 def _claimed_by_stl(content: bytes) -> int:
@@ -135,34 +135,33 @@ _PARSERS: dict[str, Callable[[bytes], Polygons]] = {
 }  # fmt: skip
 
 
-def _read_with_trimesh(
+def read_gltf(path: Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> GltfScene:
+    """Open a GLB or glTF file; raises `MeshError` as `read_mesh` does."""
+    return _open_gltf(_read_bytes(path, max_bytes), path, max_triangles, max_bytes)
+
+
+def _open_gltf(content: bytes, path: Path, max_triangles: int, max_bytes: int) -> GltfScene:
+    header = _gltf_json(content, path.suffix.lower())
+    buffers = _gltf_buffers(header, path.parent, max_triangles, max_bytes)
+    return GltfScene(header, glb_binary(content), buffers, max_triangles)
+
+
+def _parse_gltf(
     content: bytes, path: Path, max_triangles: int, max_bytes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """GLB and glTF: vertices (N,3) and faces (M,3) of all the scene's parts, put where the scene puts them."""
-    import trimesh
-
-    suffix = path.suffix.lower()
-    buffers = _gltf_buffers(_gltf_json(content, suffix), path.parent, max_triangles, max_bytes)
     try:
-        scene: Any = trimesh.load_scene(
-            BytesIO(content), file_type=suffix[1:], resolver=buffers, process=False, skip_materials=True
-        )
-        placed = [scene.graph[node] for node in scene.graph.nodes_geometry]
-        parts = [(matrix, scene.geometry[name]) for matrix, name in placed if hasattr(scene.geometry[name], "faces")]
-        _refuse_too_many(sum(len(part.faces) for _, part in parts), max_triangles)
-        vertices = [part.vertices @ matrix[:3, :3].T + matrix[:3, 3] for matrix, part in parts]
-        starts = np.cumsum([0, *(len(v) for v in vertices)])
-        faces = [
-            _in_range(part.faces, len(part.vertices)) + start
-            for (_, part), start in zip(parts, starts[:-1], strict=True)
-        ]
+        parts = list(_open_gltf(content, path, max_triangles, max_bytes).primitives())
     except MeshError:
         raise
-    except Exception as error:  # trimesh's loaders raise anything at all on a broken file
-        raise MeshError(f"not readable as {suffix[1:].upper()}: {one_line(error)[:MESSAGE_LENGTH]}") from error
+    except Exception as error:  # what a broken header holds is of any type
+        suffix = path.suffix[1:].upper()
+        raise MeshError(f"not readable as {suffix}: {one_line(error)[:MESSAGE_LENGTH]}") from error
     if not parts:
         raise MeshError("no triangles")
-    return np.concatenate(vertices).astype(np.float64), np.concatenate(faces).astype(np.int64)
+    starts = np.cumsum([0, *(len(part.positions) for part in parts)])
+    faces = [part.triangles + start for part, start in zip(parts, starts[:-1], strict=True)]
+    return np.concatenate([part.positions for part in parts]), np.concatenate(faces)
 
 
 def _gltf_json(content: bytes, suffix: str) -> Any:
@@ -199,12 +198,6 @@ def _gltf_buffers(header: Any, folder: Path, max_triangles: int, max_bytes: int)
             raise MeshError(f"expected buffers of at most {max_bytes} bytes, got {uri}")
         buffers[uri] = file.read_bytes()
     return buffers
-
-
-def _in_range(faces: NDArray[np.int64], vertex_count: int) -> NDArray[np.int64]:
-    if faces.size and (faces.min() < 0 or faces.max() >= vertex_count):
-        raise MeshError(f"a face points outside the {vertex_count} vertices")
-    return faces
 
 
 def _checked(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Mesh:

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from shapeyard.errors import FormatError
+from shapeyard.formats.eight_bits import to_rgba
 from shapeyard.geometry.framing import OPAQUE
 
 TOLERANCE = 24
@@ -52,7 +53,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise FormatError(f"{path}: expected at most {MAX_PIXELS} pixels, got {image.width} × {image.height}")
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+            return np.asarray(to_rgba(ImageOps.exif_transpose(image)))
     except FormatError:
         raise
     except Exception as error:  # Pillow's readers raise anything at all on a broken file

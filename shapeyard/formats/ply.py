@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError
-from shapeyard.formats.polygons import Polygons
+from shapeyard.formats.polygons import BYTE_ORDER_MARK, Polygons
 
 TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -87,7 +87,8 @@ def faces_claimed_by_ply(content: bytes) -> int:
 
 def _read_header(content: bytes) -> tuple[list[_Element], str, bytes]:
     """The elements, the byte order (empty for text), and what follows the header."""
-    match = re.match(rb"ply\s(.*?)^end_header[ \t]*(?:\r\n|\n|\r)", content[:65536], re.DOTALL | re.MULTILINE)
+    content = content.removeprefix(BYTE_ORDER_MARK)
+    match = re.match(rb"ply\s(.*?)(?<=[\r\n])end_header[ \t]*(?:\r\n|\n|\r)", content[:65536], re.DOTALL)
     if match is None:
         raise MeshError("expected a PLY file with a header")
     elements: list[_Element] = []

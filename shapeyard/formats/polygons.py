@@ -36,6 +36,15 @@ class Polygons(NamedTuple):
     """(M,) corners of each face"""
 
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def plain_text(content: bytes) -> bytes:
+    """A text without its byte order mark, each line ended by a line feed: old programs end them by CR alone."""
+    content = content.removeprefix(BYTE_ORDER_MARK)
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in content else content
+
+
 def parse_obj(content: bytes) -> Polygons:
     """An OBJ file's `v` and `f` lines; normals, textures, lines and materials are passed over.
 
@@ -43,7 +52,7 @@ def parse_obj(content: bytes) -> Polygons:
         ValueError: for numbers that are none.
         MeshError: for a vertex without three coordinates.
     """
-    content = content.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    content = plain_text(content).replace(b"\\\n", b" ")
     vertices = _Rows("d")
     for match in _OBJ_VERTEX.finditer(content):
         vertices.add(map(float, _first_three(match[1].split())))
@@ -60,6 +69,17 @@ def parse_obj(content: bytes) -> Polygons:
     return Polygons(vertices.arrays()[0].reshape(-1, 3), corners, sizes)
 
 
+def moved_obj(content: bytes, shift: NDArray[np.float64]) -> bytes:
+    """An OBJ file with each of its vertices moved by (3,) in double precision, and all else in it as it was."""
+
+    def move(match: re.Match[bytes]) -> bytes:
+        words = match[1].split()
+        moved = (repr(float(word) + by).encode() for word, by in zip(words, shift.tolist(), strict=False))
+        return b"v " + b" ".join([*moved, *words[3:]])
+
+    return _OBJ_VERTEX.sub(move, plain_text(content))
+
+
 def parse_off(content: bytes) -> Polygons:
     """An OFF file, also with ModelNet's counts glued to the header (`OFF123 456 0`), normals or colours.
 
@@ -67,7 +87,7 @@ def parse_off(content: bytes) -> Polygons:
         ValueError: for numbers that are none.
         MeshError: for another header, or fewer lines than the counts claim.
     """
-    text = re.sub(rb"#[^\r\n]*", b"", content).lstrip()
+    text = re.sub(rb"#[^\n]*", b"", plain_text(content)).lstrip()
     header = re.match(rb"(ST)?C?N?OFF(?![A-Za-z])", text)
     if header is None:
         raise MeshError(f"expected a file that starts with OFF, got {text[:16]!r}")

@@ -12,13 +12,18 @@ OPTION_ARGUMENTS = {"-o": 3, "-s": 3, "-t": 3, "-mm": 2, "-texres": 1, "-clamp":
 """Options of a texture statement in an MTL file and how many values follow each (Wavefront's MTL specification)."""
 
 
+VECTORS = ("-o", "-s", "-t")
+"""Options whose second and third value may be missing."""
+
+
 def referenced_files(path: Path) -> list[str]:
     """The relative names that an OBJ, MTL or glTF file mentions; none for other files or unreadable ones."""
     suffix = path.suffix.lower()
     if suffix == ".obj":
         # Several names may follow, and a name may hold blanks: both readings are tried.
-        names = [rest.strip() for keyword, rest in _statements(path) if keyword == "mtllib"]
-        return list(dict.fromkeys(name for text in names for name in (text, *text.split())))
+        names = [rest for keyword, rest in _statements(path) if keyword == "mtllib"]
+        # Programs read the library of the mesh's name as well, mentioned or not.
+        return list(dict.fromkeys([*(name for text in names for name in (text, *text.split())), f"{path.stem}.mtl"]))
     if suffix == ".mtl":
         statements = [rest for word, rest in _statements(path) if word.startswith(("map_", "bump", "disp"))]
         return [name for rest in statements if (name := split_texture_statement(rest)[1])]
@@ -27,21 +32,43 @@ def referenced_files(path: Path) -> list[str]:
     return []
 
 
+def readings_of(name: str) -> list[str]:
+    """What a name in a material may mean, the likeliest first.
+
+    As it stands; with `/` for Windows' backslash; without quotes; with blanks for `_`; and, since a file that was named
+    by a path of another machine may have been moved beside the mesh, its last part alone.
+    """
+    plain = name.replace("\\", "/")
+    unquoted = plain.replace('"', "")
+    last = unquoted.rpartition("/")[2]
+    return list(dict.fromkeys((name, plain, unquoted, unquoted.replace("_", " "), plain.rpartition("/")[2], last)))
+
+
 def split_texture_statement(rest: str) -> tuple[list[list[str]], str]:
     """What follows the keyword of a texture statement in an MTL file: each option with its values, and the name."""
     words, options = rest.split(), []
     while words and words[0] in OPTION_ARGUMENTS:
         length = 1 + OPTION_ARGUMENTS[words[0]]
+        if words[0] in VECTORS:
+            length = 1 + next((i for i, word in enumerate(words[1:length]) if not _is_number(word)), length - 1)
         options.append(words[:length])
         words = words[length:]
     return options, " ".join(words)
 
 
 def _statements(path: Path) -> Iterator[tuple[str, str]]:
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for line in file:
-            keyword, _, rest = line.strip().partition(" ")
-            yield keyword.lower(), rest
+            keyword, *rest = line.strip().split(None, 1) or [""]
+            yield keyword.lower(), "".join(rest)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _gltf_uris(path: Path) -> Iterator[str]:

@@ -31,7 +31,8 @@ def parse_stl(content: bytes) -> Polygons:
         ValueError: for numbers that are none.
         MeshError: if the file is shorter than its header claims, or neither form.
     """
-    if stl_triangle_count(content) is None:
+    triangles = stl_triangle_count(content)
+    if triangles is None:
         coordinates = array("d")
         for match in _VERTEX.finditer(content):
             coordinates.extend(map(float, match.groups()))
@@ -41,6 +42,7 @@ def parse_stl(content: bytes) -> Polygons:
     else:
         import stl  # here: not every stage that reads a mesh is installed with it
 
+        content = content[:80] + triangles.to_bytes(4, "little") + content[STL_HEADER_BYTES:]
         read = stl.Mesh.from_file("", calculate_normals=False, fh=BytesIO(content), mode=stl.Mode.BINARY)
         with np.errstate(invalid="ignore"):  # a signalling NaN; what isn't finite is refused later
             vertices = read.vectors.reshape(-1, 3).astype(np.float64)
@@ -48,7 +50,10 @@ def parse_stl(content: bytes) -> Polygons:
 
 
 def stl_triangle_count(content: bytes) -> int | None:
-    """How many triangles a binary STL's header claims; None for the ASCII form.
+    """How many triangles a binary STL has; None for the ASCII form.
+
+    It is what the header claims, but of one that claims none what the file's length says: some programs never fill the
+    number in.
 
     Raises:
         MeshError: if the file is shorter than that, mixes both forms, or is another text.
@@ -60,7 +65,11 @@ def stl_triangle_count(content: bytes) -> int | None:
         return None
     if _TEXT.match(content, 80) or _TEXT.match(content, STL_HEADER_BYTES):
         raise MeshError("a binary STL header with the text of an ASCII STL behind it: expected one form or the other")
-    if len(content) < max(expected, STL_HEADER_BYTES):
+    if claimed == 0 and len(content) > STL_HEADER_BYTES:
+        claimed, rest = divmod(len(content) - STL_HEADER_BYTES, STL_RECORD.itemsize)
+        if rest:
+            raise MeshError(f"the STL header claims no triangles, and {rest} bytes are left of {claimed} of them")
+    elif len(content) < max(expected, STL_HEADER_BYTES):
         if b"\0" not in content[:4096]:
             raise MeshError("expected an STL file, which is binary or a text that begins with solid, got another text")
         raise MeshError(

@@ -89,6 +89,8 @@ def load_classifier(model: str | Path) -> Classifier:
         DatasetError: if it is no whole model, or the network does not fit its config.
     """
     config, file = read_config(model), Path(model) / "model.keras"
+    if reason := config.get("left_out"):
+        raise DatasetError(f"{model}: {reason}")
     try:
         classes, resolution, padding = list(config["classes"]), int(config["resolution"]), int(config["padding"])
         ood_threshold = None if config["ood_threshold"] is None else float(config["ood_threshold"])

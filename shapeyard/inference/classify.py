@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.errors import DatasetError, FormatError, SourceError, one_line
+from shapeyard.formats.binvox import read_binvox
 from shapeyard.formats.things import THING_SUFFIXES, read_thing
+from shapeyard.geometry.file_grids import resample_occupancy
 from shapeyard.geometry.frames import Y_UP_FROM_Z_UP, canonical_from_bounds, transform
 from shapeyard.geometry.part_features import features_of_parts
 from shapeyard.geometry.triangle_mesh import Mesh
@@ -35,10 +37,12 @@ def classify_files(paths: Sequence[Path], model: Path, top: int, up: str = "auto
         `error` in one line.
 
     Raises:
-        SourceError: if a path is missing or a folder holds no mesh.
+        SourceError: if there is no file at all.
         DatasetError: if the model cannot be read, or is one of other features than this version's.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in (_files(path) or [path])]
+    if not any(file.is_file() for file in files):
+        raise SourceError(f"{files[0]}: expected a mesh, a ZIP or a folder of them, found nothing")
     from shapeyard.inference.classifier import load_classifier
 
     classifier = load_classifier(model)
@@ -46,7 +50,7 @@ def classify_files(paths: Sequence[Path], model: Path, top: int, up: str = "auto
     for file in files:
         try:
             inputs = _inputs(file, classifier, up, model)
-        except FormatError as error:
+        except (FormatError, SourceError) as error:
             answers.append({"file": str(file), "error": one_line(error)})
             continue
         probabilities, ood_scores = classifier.answer(inputs)
@@ -58,16 +62,27 @@ def classify_files(paths: Sequence[Path], model: Path, top: int, up: str = "auto
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
+    """The file, or all meshes and ZIPs below the folder."""
+    if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in THING_SUFFIXES and file.is_file())
-    if not found:
-        raise SourceError(f"{path}: expected a mesh, a ZIP or a folder of them, found nothing")
-    return found
+    found = (file for file in path.rglob("*") if file.suffix.lower() in (*THING_SUFFIXES, ".binvox"))
+    return sorted(file for file in found if file.is_file())
 
 
 def _inputs(file: Path, classifier: Classifier, up: str, model: Path) -> dict[str, NDArray[Any]]:
-    """What the classifier wants to see of a file, one example."""
+    """What the classifier wants to see of a file, one example.
+
+    Raises:
+        FormatError: if it cannot be used.
+        SourceError: if it is not there.
+    """
+    if not file.is_file():
+        raise SourceError(f"{file}: expected a mesh, a ZIP or a folder of them, found nothing")
+    if file.suffix.lower() == ".binvox":
+        if classifier.features:
+            raise FormatError(f"{file}: expected a mesh, since the classifier takes its measures, got a voxel grid")
+        grid = resample_occupancy(read_binvox(file).occupancy, classifier.resolution)
+        return {"occupancy": _occupied(file, grid)[None]}
     parts = read_thing(file)
     z_up = file.suffix.lower() in (".stl", ".zip") if up == "auto" else up == "z"
     if classifier.features:
@@ -86,6 +101,10 @@ def _inputs(file: Path, classifier: Classifier, up: str, model: Path) -> dict[st
     faces = np.concatenate([mesh.faces + start for mesh, start in zip(parts, starts, strict=True)])
     canonical = canonical_from_bounds(vertices.min(axis=0), vertices.max(axis=0), "z" if z_up else "y")
     grid = solid_occupancy(transform(canonical, vertices), faces, classifier.resolution)
+    return {"occupancy": _occupied(file, grid)[None]}
+
+
+def _occupied(file: Path, grid: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if not grid.any():
-        raise FormatError(f"{file}: no voxel of {classifier.resolution}³ is occupied")
-    return {"occupancy": grid[None]}
+        raise FormatError(f"{file}: no voxel of {len(grid)}³ is occupied")
+    return grid

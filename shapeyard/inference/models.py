@@ -66,7 +66,10 @@ def find_models(folders: Sequence[Path]) -> dict[str, Path]:
         if not inside:
             raise DatasetError(f"{folder}: expected a model or a run's folder with models, found no config.json")
         for model in inside:
-            network = str(read_config(model).get("network"))
+            config = read_config(model)
+            if "left_out" in config:  # a classifier, of one class
+                continue
+            network = str(config.get("network"))
             found.setdefault(network if network in torch_networks() else CLASSIFIER, model)
     return found
 

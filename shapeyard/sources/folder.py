@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -16,25 +17,46 @@ from shapeyard.local_paths import is_below
 from shapeyard.sources.source import SourceFile
 
 BLOCK = 8 << 20
+MAX_TAGGED_BYTES = 256_000_000
 
 
 class FolderSource:
-    """All regular files below a folder; hidden ones are left out, and links are followed inside the folder alone."""
+    """All regular files below a folder; hidden ones are left out, and links are followed inside the folder alone.
+
+    Attributes:
+        links: the symbolic links to folders that `list_files` met: they are not followed, since they may lead anywhere,
+            in a circle, or to what is listed already.
+    """
 
     def __init__(self, root: Path) -> None:
         """Raises `SourceError` if `root` is not a folder."""
         if not root.is_dir():
             raise SourceError(f"source {root}: expected a folder, found {'a file' if root.exists() else 'nothing'}")
         self.root = root
+        self.links: list[str] = []
 
     def list_files(self) -> list[SourceFile]:
-        """All files, sorted by key; the tag is the time of the last change with the size."""
-        files = []
+        """All files, sorted by key; the tag is the time of the last change with the size.
+
+        Raises:
+            SourceError: if there is nothing but links to folders.
+        """
+        files, links = [], []
         for path in self.root.rglob("*"):
             inside = path.relative_to(self.root)
-            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            if any(part.startswith(".") for part in inside.parts):
+                continue
+            if path.is_file():
                 stat = path.stat()
                 files.append(SourceFile(inside.as_posix(), stat.st_size, f"{stat.st_mtime_ns}-{stat.st_size}"))
+            elif path.is_symlink() and path.is_dir():
+                links.append(inside.as_posix())
+        self.links = sorted(links)
+        if links and not files:
+            raise SourceError(
+                f"source {self.root}: expected files, got symbolic links to folders alone, which are not followed: "
+                f"{', '.join(self.links[:3])}"
+            )
         return sorted(files, key=lambda file: file.key)
 
     def download(self, file: SourceFile, target: Path) -> None:
@@ -54,6 +76,21 @@ class FolderSource:
         with self._opened(file) as content:
             while block := content.read(BLOCK):
                 yield memoryview(block)
+
+    def content_tag(self, file: SourceFile) -> str:
+        """A hash of a file's content; of one that cannot be opened, or is larger than any mesh, what was listed.
+
+        A copied, restored or touched file is the same file.
+        """
+        if file.size > MAX_TAGGED_BYTES:
+            return file.etag
+        digest = hashlib.blake2b(digest_size=16)
+        try:
+            for block in self.read(file):
+                digest.update(block)
+        except (FormatError, OSError):
+            return file.etag  # what is wrong with it is said where it is brought
+        return digest.hexdigest()
 
     @contextmanager
     def _opened(self, file: SourceFile) -> Iterator[IO[bytes]]:

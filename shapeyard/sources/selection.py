@@ -39,6 +39,8 @@ class Selection(Settings):
     is named); empty for all."""
     license: str = ""
     """The licence of objects of which the source says nothing, as an SPDX identifier; empty for unknown."""
+    min_classes: NonNegativeInt = 0
+    """Classes that must have objects to train on; from 1 on there must be some to test on, too. 0 for any source."""
 
     def check(self) -> None:
         """Raise `ParameterError` for a licence that is none."""

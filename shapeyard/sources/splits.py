@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from operator import attrgetter
 
 from shapeyard.contracts.dataset import Split
 from shapeyard.contracts.licenses import count_licenses, takes
 from shapeyard.errors import SourceError
 from shapeyard.geometry.frames import UpAxis
-from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects
+from shapeyard.sources.folder import FolderSource
+from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects, is_mesh
 from shapeyard.sources.provenance import NO_TERMS, Provenance, Terms
 from shapeyard.sources.selection import LAYOUTS, Selection
-from shapeyard.sources.source import SourceFile
+from shapeyard.sources.source import Source, SourceFile
+from shapeyard.sources.unused_files import UnusedFile, unfollowed_links, unused_files
 
 SMALL_CLASS = 20
 """Below this a split drawn by chance may be empty, so it goes by rank."""
@@ -34,6 +38,40 @@ class SelectedObject:
     terms: Terms = NO_TERMS
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What a selection takes of a source."""
+
+    objects: list[SelectedObject]
+    """sorted by id, without their terms"""
+    unused: list[UnusedFile]
+    """what looks like an object and is none"""
+    files: dict[str, SourceFile]
+    """the whole listing, by key"""
+    provenance: Provenance
+    tag: Callable[[SourceFile], str]
+    """changes with a file's content, and with nothing else where that is known"""
+
+    def shards(self, count: int) -> list[tuple[list[SelectedObject], list[UnusedFile]]]:
+        """The objects of each shard; the first that has any tells of the unused files as well."""
+        cut = cut_into_shards(self.objects, count)
+        first = next((number for number, members in enumerate(cut) if members), None)
+        return [(members, self.unused if number == first else []) for number, members in enumerate(cut)]
+
+
+def choose(selection: Selection, source: Source) -> Chosen:
+    """List a source, and take what a selection wants.
+
+    Raises:
+        SourceError: if the source cannot be listed, or as `select_objects`.
+    """
+    files = source.list_files()
+    provenance = Provenance(source, list(files), selection)
+    objects, unused = _select(selection, files, provenance)
+    tag = cache(source.content_tag) if isinstance(source, FolderSource) else attrgetter("etag")
+    return Chosen(objects, [*unused, *unfollowed_links(source)], {file.key: file for file in files}, provenance, tag)
+
+
 def select_objects(
     selection: Selection, files: Sequence[SourceFile], provenance: Provenance | None = None
 ) -> list[SelectedObject]:
@@ -47,13 +85,22 @@ def select_objects(
     Raises:
         SourceError: if none is left, or a class that was asked for is not there.
     """
+    return _select(selection, files, provenance)[0]
+
+
+def _select(
+    selection: Selection, files: Sequence[SourceFile], provenance: Provenance | None
+) -> tuple[list[SelectedObject], list[UnusedFile]]:
     by_class: dict[str, list[ListedObject]] = defaultdict(list)
     try:
         layout = next((name for name in LAYOUTS if name == selection.layout), None) or detect_layout(files)
-        for item in group_objects(files, layout):
+        listed = group_objects(files, layout)
+        for item in listed:
             by_class[item.class_name].append(item)
     except SourceError as error:
-        raise SourceError(f"{selection.source}: {error}") from error
+        others = [file for file in unused_files(files, [], "classes") if not is_mesh(file.key)]
+        other = "".join(f"; {file.key}: {file.reason}" for file in others[:3])
+        raise SourceError(f"{selection.source}: {error}{other}") from error
     wanted = [name.strip() for name in selection.classes.split(",") if name.strip()] or sorted(by_class)
     missing = [name for name in wanted if name not in by_class]
     if missing:
@@ -73,7 +120,7 @@ def select_objects(
             selected.append(SelectedObject(item, splits[item.id], up_axis))
     if not selected:
         raise SourceError(f"{selection.source}: no objects of layout {layout} in {len(files)} files")
-    return sorted(selected, key=lambda item: item.listed.id)
+    return sorted(selected, key=lambda item: item.listed.id), unused_files(files, listed, layout)
 
 
 def with_terms(objects: Sequence[SelectedObject], provenance: Provenance) -> list[SelectedObject]:
@@ -139,13 +186,20 @@ def objects_of_shard(objects: Sequence[SelectedObject], shard: int, shards: int)
     return cut_into_shards(objects, shards)[shard]
 
 
-def fingerprint(objects: Sequence[SelectedObject]) -> str:
-    """A hash over what a shard will bring: ids, splits, axes, terms, and the tags of all files of its objects."""
+def fingerprint(
+    objects: Sequence[SelectedObject],
+    unused: Sequence[UnusedFile] = (),
+    tag: Callable[[SourceFile], str] = lambda file: file.etag,
+) -> str:
+    """A hash over what a shard will bring: ids, splits, axes, terms, the tags of all files of its objects, and what it
+    tells of unused files."""
     digest = hashlib.sha256()
     for item in objects:
         parts = ["\0".join((item.listed.id, item.split, item.up_axis, *item.terms, ""))]
-        parts += [f"{file.key}\0{file.size}\0{file.etag}\0" for file in item.listed.own_files]
+        parts += [f"{file.key}\0{file.size}\0{tag(file)}\0" for file in item.listed.own_files]
         digest.update(_encoded("".join(parts)))
+    for file in unused:
+        digest.update(_encoded(f"{file.key}\0{file.reason}\0"))
     return digest.hexdigest()[:32]
 
 

@@ -194,6 +194,14 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.slow
+def test_one_class_alone_runs_to_its_report(tmp_path: Path) -> None:
+    project = Project(tmp_path, "procedural://?objects=8&classes=chair", pipeline="reconstruct")
+    done = project.run()
+    assert done.status == 0 and done.page is not None, done.said
+    assert "There is no classifier: expected training samples of at least two classes" in done.page.read_text()
+
+
+@pytest.mark.slow
 def test_all_real_models_from_a_bucket(realdata: Path, store: dict[str, str], bucket: str, tmp_path: Path) -> None:
     copy_files(str(realdata / "shapenet_v2"), f"{bucket}/shapenet", lambda done, total: None)
     run = Project(tmp_path, f"{bucket}/shapenet", pipeline="classify_voxels").run()

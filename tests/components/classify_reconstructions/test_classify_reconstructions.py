@@ -26,6 +26,8 @@ from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT, Cube, canonical_from
 from shapeyard.geometry.pooling import pool_grid
 from shapeyard.inference.canonical import canonical_probabilities, occupied, to_canonical_grid
 from shapeyard.inference.classifier import load_classifier
+from shapeyard.inference.models import find_models
+from shapeyard.pages.facts import TrainedModel
 
 AROUND_EVERYTHING = Cube(np.array([-0.9, -0.9, 1.2]), 1.8)  # canonical units, seen from a distance of 2.1
 
@@ -165,3 +167,22 @@ def test_thresholds_out_of_range(tmp_path: Path, threshold: float) -> None:
         classify_reconstructions(
             tmp_path, tmp_path, tmp_path / "p", ClassifyReconstructionsSettings(threshold=threshold)
         )
+
+
+def test_one_class_alone_has_no_classifier_and_all_say_so(tmp_path: Path) -> None:
+    voxels = write_solids(tmp_path / "voxels", {"ball": 6})
+    model, predictions = tmp_path / "model", tmp_path / "predictions"
+    with pytest.raises(DatasetError, match="expected training samples of at least two classes"):
+        train_classifier([voxels], model, predictions, TrainClassifierSettings())
+    train_classifier([voxels], model, predictions, TrainClassifierSettings(one_class="leave-out"))
+    reason = str(Dataset([predictions], "predictions").attributes["left_out"])
+    assert reason.startswith("There is no classifier: expected training samples of at least two classes")
+    assert TrainedModel.read(model).config["left_out"] == reason
+    with pytest.raises(DatasetError, match="There is no classifier"):
+        load_classifier(model)
+    assert find_models([tmp_path]) == {}
+    reconstructions = write_reconstructions(tmp_path / "reconstructions", {"ball": 2})
+    settings = ClassifyReconstructionsSettings()
+    classify_reconstructions(model, reconstructions, tmp_path / "classified", settings)
+    classified = Dataset([tmp_path / "classified"], "predictions")
+    assert not classified.samples and classified.attributes == {"classes": ["ball"], "left_out": reason}

@@ -17,6 +17,8 @@ import trimesh
 from components.fetch import FetchSettings
 from components.fetch.fetch import fetch
 from components.plan.plan import plan
+from components.voxelize import VoxelizeSettings
+from components.voxelize.voxelize import voxelize
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import FormatError, ParameterError, SourceError, TooManySkippedError
 from shapeyard.geometry.frames import transform
@@ -280,6 +282,7 @@ def test_links_out_of_a_source_folder_are_not_followed(folder: Path, tmp_path: P
     os.mkfifo(folder / "box" / "pipe.png")
     data = fetched(str(folder), tmp_path / "out")
     reasons = {skipped.id: skipped.reason for skipped in data.skipped}
+    assert reasons.pop("box/away") == "a symbolic link to a folder, which is not followed"
     assert set(reasons) == {"box/link", "box/linked"}
     for reason in reasons.values():
         assert "expected a file of the source, got a symbolic link that leads out of it" in reason
@@ -302,3 +305,64 @@ def test_a_file_name_that_is_not_utf8_costs_its_object_alone(folder: Path, tmp_p
     data = fetched(str(folder), tmp_path / "out")
     assert len(data.samples) == 4
     assert [(s.id, "not UTF-8" in s.reason) for s in data.skipped] == [("box/caf\\udce9", True)]
+
+
+def test_what_a_layout_passes_over_is_told_once_and_costs_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "parts"
+    for number in range(3):
+        save(trimesh.creation.box((1, 2, 3 + number)), root / "pins" / f"{number}.stl")
+    for name in ("a.STEP", "b.fbx", "c.iges", "d.dae", "e.blend", "f.step", "more.zip"):
+        (root / "pins" / name).write_bytes(b"x")
+    items = plan(Selection(str(root), shards=64))
+    told: list[str] = []
+    for number, item in enumerate(items):
+        fetch(item, tmp_path / str(number), FetchSettings(max_skipped=0.0))
+        told += [skipped.id for skipped in Dataset([tmp_path / str(number)], "meshes").skipped]
+    assert len(items) == 3 and len(Dataset([tmp_path / str(n) for n in range(3)], "meshes").samples) == 3
+    assert sorted(told) == [
+        f"pins/{name}" for name in sorted(p.name for p in (root / "pins").iterdir()) if name[1:] != ".stl"
+    ]
+    with pytest.raises(SourceError, match=r"x\.step: a STEP file, which is not read: export it"):
+        (tmp_path / "only").mkdir()
+        (tmp_path / "only" / "x.step").write_bytes(b"x")
+        plan(Selection(str(tmp_path / "only")))
+
+
+def test_links_to_folders_alone_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "chair").symlink_to(tmp_path)
+    with pytest.raises(SourceError, match="symbolic links to folders alone, which are not followed: chair"):
+        plan(Selection(str(tmp_path / "source")))
+
+
+def test_the_content_of_files_decides_what_is_new(folder: Path) -> None:
+    def fingerprints() -> list[str]:
+        return [item["fingerprint"] for item in plan(Selection(str(folder), shards=1))]
+
+    before = fingerprints()
+    (folder / "box" / "b0.stl").touch()
+    assert fingerprints() == before
+    content = bytearray((folder / "box" / "b0.stl").read_bytes())
+    content[90] ^= 1  # as long as before
+    (folder / "box" / "b0.stl").write_bytes(content)
+    assert fingerprints() != before
+
+
+def test_one_empty_file_alone_in_its_shard_ends_no_run(folder: Path, tmp_path: Path) -> None:
+    (folder / "box" / "empty.stl").write_bytes(b"")
+    outputs = []
+    for item in plan(Selection(str(folder), shards=64)):
+        outputs.append(tmp_path / item["shard"])
+        fetch(item, outputs[-1], FetchSettings())
+        voxelize(outputs[-1], Path(f"{outputs[-1]}-voxels"), VoxelizeSettings(resolution=8))
+    assert len(outputs) == 5
+    for data in (Dataset(outputs, "meshes"), Dataset([Path(f"{path}-voxels") for path in outputs], "voxels")):
+        assert len(data.samples) == 4 and [skipped.id for skipped in data.skipped] == ["box/empty"]
+
+
+def test_what_was_wrong_with_a_part_stands_in_its_row(folder: Path, tmp_path: Path) -> None:
+    for name, content in {"a.stl": CUBE, "b.stl": b"", "c.stl": CUBE}.items():
+        (folder / "box" / "thing").mkdir(exist_ok=True)
+        (folder / "box" / "thing" / name).write_bytes(content)
+    data = fetched(str(folder), tmp_path / "out", layout="things")
+    assert data["box/thing"].attributes == {"main": ".", "broken_parts": ["b.stl: the file is empty"]}

@@ -34,3 +34,15 @@ def test_two_objects_of_one_name(tmp_path: Path) -> None:
         path.touch()
     with pytest.raises(SourceError, match=rf"^{tmp_path}: expected ids that differ, got cup/a for both "):
         plan(Selection(str(tmp_path)))
+
+
+def test_what_a_late_stage_would_refuse_is_refused_at_once() -> None:
+    chairs = "procedural://?objects=4&classes=chair"
+    assert plan(Selection(chairs, min_classes=1)) == plan(Selection(chairs))
+    message = r"expected at least 2 classes with objects to train on, got 1 \(chair\) in 4 objects$"
+    with pytest.raises(SourceError, match=message):
+        plan(Selection(chairs, min_classes=2))
+    alone = "procedural://?objects=1&classes=chair"
+    assert len(plan(Selection(alone))) == 1
+    with pytest.raises(SourceError, match=r"expected objects to test on, of a class of two or more, got 1 objects$"):
+        plan(Selection(alone, min_classes=1))

@@ -277,7 +277,7 @@ def test_what_cannot_be_rendered_is_skipped_with_its_reason(draw):
     assert [sample.id for sample in renders.samples] == ["a/good"]
     assert reasons["a/voxels"] == "a voxel grid cannot be rendered"
     assert reasons["a/ply"].startswith("a.ply: Blender cannot import it: ")
-    assert reasons["a/glb"].startswith("a.glb: Blender cannot import it: ")
+    assert reasons["a/glb"] == "a.glb: expected a GLB file, which starts with glTF"
     assert reasons["a/off"].startswith("a.off: ")
     assert reasons["a/points"] == "a.obj: no faces in it"
     assert reasons["a/nan"].startswith("a.obj: coordinates that are not finite")

@@ -236,7 +236,7 @@ def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
     target = tmp_path / "voxels"
     refused = {
         "resolution: expected 8 to 256, got 512": {"resolution": 512},
-        r"mode: expected solid, surface, .* or winding, got hollow": {"mode": "hollow"},
+        r"mode: expected solid, auto, surface, .* or winding, got hollow": {"mode": "hollow"},
         "resolution: expected 8 to 256, got 250 with a padding of 4": {"resolution": 250, "padding": 4},
         "engine: expected numba or binvox, got gpu": {"engine": "gpu"},
         "max_triangles: expected 1 or more, got 0": {"max_triangles": 0},
@@ -253,6 +253,20 @@ def test_parameters_out_of_range_and_other_datasets(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="kind voxels"):
         export_voxels(source, target)
     assert not target.exists()
+
+
+def test_auto_counts_crossings_where_that_is_true(tmp_path: Path) -> None:
+    board = trimesh.creation.box((1, 0.0625, 1))  # two voxels of 32 thick
+    board.apply_translation((0.3, 0.2, 0.1))
+    lidless = trimesh.Trimesh(board.vertices, board.faces[2:])
+    source = write_meshes(tmp_path, {"board/closed.stl": board, "board/open.ply": lidless})
+    component.python_func(dsl.Dataset(uri=str(source)), dsl.Dataset(uri=str(tmp_path / "voxels")), 32, "auto")
+    voxels = Dataset([tmp_path / "voxels"], "voxels")
+    assert {one.id: one.attributes["mode"] for one in voxels.samples} == {
+        "board/closed": "parity", "board/open": "solid"
+    }  # fmt: skip
+    assert int(read_occupancy(voxels, "board/closed").sum()) == 32 * 32 * 2
+    assert int(read_occupancy(voxels, "board/open").sum()) > 32 * 32 * 2
 
 
 def test_the_declared_modes_are_those_that_there_are() -> None:

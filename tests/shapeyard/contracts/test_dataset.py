@@ -20,6 +20,7 @@ from shapeyard.contracts.dataset import (
     read_samples,
 )
 from shapeyard.contracts.packed_occupancy import pack_occupancy, unpack_occupancy
+from shapeyard.contracts.planned import Planned
 from shapeyard.errors import DatasetError, FormatError, TooManySkippedError
 
 EYE = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
@@ -197,6 +198,41 @@ def test_skipped_samples_and_their_limit(tmp_path: Path) -> None:
         writer.skip("cup/b", "bad")
         writer.skip("cup/c", "bad")
     assert not (tmp_path / "b" / "dataset.json").exists()
+
+
+def write_shard(path: Path, kept: int, skipped: int, planned: Planned, max_skipped: float = 0.5) -> Path:
+    with DatasetWriter(path, "voxels", "x", {}, max_skipped=max_skipped, planned=planned) as writer:
+        for number in range(kept):
+            writer.add(sample(f"cup/{path.name}{number}"), {"occupancy": np.zeros(8, np.uint8)})
+        for number in range(skipped):
+            writer.skip(f"cup/{path.name}-bad{number}", "bad")
+    return path
+
+
+def test_the_limit_of_skipped_samples_is_the_runs(tmp_path: Path) -> None:
+    good = write_shard(tmp_path / "a", 3, 0, Planned(3, 4))
+    bad = write_shard(tmp_path / "b", 0, 1, Planned(1, 4))  # all of this shard, a quarter of the run
+    assert Dataset([bad], "voxels").samples == []
+    both = Dataset([bad, good], "voxels")
+    assert len(both.samples) == 3 and [one.id for one in both.skipped] == ["cup/b-bad0"]
+    with pytest.raises(TooManySkippedError, match="3 of 4 samples skipped, at most 50% allowed; first: cup/c-bad0"):
+        write_shard(tmp_path / "c", 0, 3, Planned(3, 4))
+    halves = [write_shard(tmp_path / name, 1, 2, Planned(3, 6)) for name in "de"]  # neither alone is too much
+    with pytest.raises(TooManySkippedError, match="4 of 6 samples skipped, at most 50% allowed"):
+        Dataset(halves, "voxels")
+    halves = [write_shard(tmp_path / name, 1, 2, Planned(3, 6), 1.0) for name in "fg"]
+    assert len(Dataset(halves, "voxels").samples) == 2
+    nothing = [write_shard(tmp_path / name, 0, 3, Planned(3, 6), 1.0) for name in "hi"]
+    with pytest.raises(TooManySkippedError, match="6 of 6 samples skipped"):
+        Dataset(nothing, "voxels")
+
+
+def test_attributes_are_those_of_a_shard_that_holds_samples(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "a", "voxels", "x", {}, attributes={"names": []}, planned=Planned(1, 2)) as writer:
+        writer.skip("cup/z", "bad")
+    with DatasetWriter(tmp_path / "b", "voxels", "x", {}, attributes={"names": ["n"]}, planned=Planned(1, 2)) as writer:
+        writer.add(sample(), {"occupancy": np.zeros(8, np.uint8)})
+    assert Dataset([tmp_path / "a", tmp_path / "b"], "voxels").attributes == {"names": ["n"]}
 
 
 def test_mesh_files(tmp_path: Path) -> None:

@@ -260,3 +260,24 @@ def test_gltf_reads_buffers_of_its_folder_alone(tmp_path: Path) -> None:
         path.write_text(text.replace(name, uri))
         with pytest.raises(MeshError, match=r"box\.gltf: expected buffers in files of the mesh's folder, got '"):
             read_mesh(path)
+
+
+def test_texts_with_a_byte_order_mark_and_any_line_ends(tmp_path: Path) -> None:
+    box = trimesh.creation.box((1, 2, 3))
+    vertices, faces = box.vertices.tolist(), box.faces.tolist()
+    rows = "".join("{} {} {}\n".format(*v) for v in vertices)
+    texts = {
+        "obj": "".join("v {} {} {}\n".format(*v) for v in vertices)
+        + "".join(f"f {a+1} {b+1} {c+1}\n" for a, b, c in faces),
+        "off": f"OFF\n# made by hand\n8 12 0\n{rows}" + "".join(f"3 {a} {b} {c}\n" for a, b, c in faces),
+        "ply": "ply\nformat ascii 1.0\nelement vertex 8\nproperty float x\nproperty float y\nproperty float z\n"
+        "element face 12\nproperty list uchar int vertex_indices\nend_header\n"
+        + rows + "".join(f"3 {a} {b} {c}\n" for a, b, c in faces),
+    }  # fmt: skip
+    for ending, text in texts.items():
+        for mark in ("", "\ufeff"):
+            for end in ("\n", "\r\n", "\r"):
+                path = tmp_path / f"m.{ending}"
+                path.write_bytes((mark + text.replace("\n", end)).encode())
+                mesh = read_mesh(path)
+                assert mesh.vertices.tolist() == vertices and mesh.faces.tolist() == faces, (ending, mark, end)

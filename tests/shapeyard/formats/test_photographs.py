@@ -86,3 +86,20 @@ def test_what_is_no_image(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(FormatError, match="not readable as an image"):
         read_photograph(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F", "CMYK", "L"])
+def test_sixteen_bits_floating_point_and_cmyk(tmp_path: Path, mode: str) -> None:
+    grey = np.full((32, 32), 230, np.uint8)
+    grey[8:24, 8:24] = 60
+    made = {
+        "I;16": lambda: Image.fromarray(grey.astype(np.uint16) * 257),
+        "I": lambda: Image.fromarray(grey.astype(np.int32) * 257),
+        "F": lambda: Image.fromarray((grey / 255).astype(np.float32)),
+        "CMYK": lambda: Image.fromarray(grey).convert("CMYK"),
+        "L": lambda: Image.fromarray(grey),
+    }[mode]()
+    made.save(tmp_path / "p.tif")
+    rgba = read_photograph(tmp_path / "p.tif")
+    assert np.array_equal(rgba[..., 3] > 0, grey == 60)
+    assert np.abs(rgba[..., :3].astype(int) - grey[..., None]).max() <= 1

@@ -54,3 +54,14 @@ def test_a_signalling_nan_is_refused_like_any_other(tmp_path: Path) -> None:
     content = b" " * (STL_HEADER_BYTES - 4) + (1).to_bytes(4, "little") + record.tobytes()
     with pytest.raises(MeshError, match="not finite"):
         read(tmp_path / "nan.stl", content)
+
+
+def test_a_binary_stl_that_claims_no_triangles_is_read_by_its_length(tmp_path: Path) -> None:
+    binary = trimesh.exchange.stl.export_stl(trimesh.creation.box((1, 2, 3)))
+    unfilled = binary[:80] + bytes(4) + binary[STL_HEADER_BYTES:]
+    mesh = read(tmp_path / "unfilled.stl", unfilled)
+    assert len(mesh.faces) == 12 and np.ptp(mesh.vertices, axis=0).tolist() == [1, 2, 3]
+    with pytest.raises(MeshError, match="claims no triangles, and 7 bytes are left of 12 of them"):
+        read(tmp_path / "cut.stl", unfilled + bytes(7))
+    with pytest.raises(MeshError, match="no triangles"):
+        read(tmp_path / "none.stl", bytes(STL_HEADER_BYTES))

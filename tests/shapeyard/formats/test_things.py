@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from shapeyard.errors import MeshError
-from shapeyard.formats.things import read_thing
+from shapeyard.errors import MeshError, TooLargeError
+from shapeyard.formats.things import read_parts, read_thing
 
 
 def stl(size: float = 1.0) -> bytes:
@@ -69,7 +69,7 @@ def test_folders_and_single_meshes(tmp_path: Path) -> None:
         ({"a\u0085.stl": stl()}, r"inside the archive, .* control characters"),
         ({"ü" * 126 + ".stl": stl()}, r"inside the archive, .* more than 255 bytes"),
         ({"bomb.stl": bytes(30_000_000)}, r"bomb\.stl: expected a member at most 200 times its packed size"),
-        ({"a.stl": stl(), "empty.stl": b""}, r"thing\.zip/empty\.stl: the file is empty"),
+        ({"empty.stl": b""}, r"thing\.zip/empty\.stl: the file is empty"),
         ({"a.stl": stl()[:300]}, r"claims 12 triangles \(684 bytes\), the file has 300 bytes"),
     ],
 )
@@ -139,3 +139,18 @@ def test_forms_of_stl_that_are_mixed_up(tmp_path: Path) -> None:
         ) as caught:
             read_thing(tmp_path / f"{name}.stl")
     assert "\n" not in str(caught.value)
+
+
+def test_a_broken_part_costs_that_part_alone(tmp_path: Path) -> None:
+    members = {"a.stl": stl(2), "b.stl": b"", "c.stl": stl(3)}
+    parts = read_parts(write_zip(tmp_path / "thing.zip", **members))
+    assert [float(np.ptp(part.vertices[:, 0])) for part in parts.meshes] == [2, 3]
+    assert parts.broken == [f"{tmp_path}/thing.zip/b.stl: the file is empty"]
+    (tmp_path / "folder").mkdir()
+    for name, content in members.items():
+        (tmp_path / "folder" / name).write_bytes(content)
+    assert len(read_thing(tmp_path / "folder")) == 2
+    with pytest.raises(MeshError, match=r"b\.stl: the file is empty"):
+        read_parts(write_zip(tmp_path / "all.zip", **{"b.stl": b"", "d.stl": b""}))
+    with pytest.raises(TooLargeError, match="expected at most 11 triangles, got 12"):
+        read_parts(tmp_path / "thing.zip", max_triangles=11)

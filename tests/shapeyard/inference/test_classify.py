@@ -26,6 +26,7 @@ from components.voxelize.voxelize import voxelize
 from launch.classified import OUT_OF_DISTRIBUTION, print_answers
 from shapeyard.contracts.model import read_config
 from shapeyard.errors import DatasetError, SourceError
+from shapeyard.formats.binvox import write_binvox
 from shapeyard.inference.classify import classify_files
 from shapeyard.sources.selection import Selection
 
@@ -79,6 +80,14 @@ def test_voxel_models_take_any_mesh(models: dict[str, Path], tmp_path: Path) -> 
         trimesh.creation.capsule(3, 1).export(tmp_path / f"bottle.{suffix}")
     answers = classify_files([tmp_path], models["voxels"], top=3, up="z")
     assert len({json.dumps(answer["classes"]) for answer in answers}) <= 2 and len(answers) == 5
+    grid = np.zeros((32, 32, 32), bool)
+    grid[10:22, 4:28, 10:22] = True
+    write_binvox(tmp_path / "grid.binvox", grid, (0, 0, 0), 1.0)
+    found, missing = classify_files([tmp_path / "grid.binvox", tmp_path / "missing.stl"], models["voxels"], top=1)
+    assert found["classes"][0]["probability"] > 0
+    assert missing["error"].endswith("missing.stl: expected a mesh, a ZIP or a folder of them, found nothing")
+    (refused,) = classify_files([tmp_path / "grid.binvox"], models["measures"], top=1)
+    assert "expected a mesh, since the classifier takes its measures" in refused["error"]
 
 
 def test_a_broken_file_is_one_line_and_the_others_are_answered(

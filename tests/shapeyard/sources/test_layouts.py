@@ -2,8 +2,10 @@ import pytest
 
 from shapeyard.errors import SourceError
 from shapeyard.sources.layouts import detect_layout, group_objects
+from shapeyard.sources.selection import Layout
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.thingiverse import CATEGORIES, CLASS_OF_CATEGORY
+from shapeyard.sources.unused_files import unused_files
 
 
 def files(*keys: str) -> list[SourceFile]:
@@ -65,9 +67,91 @@ def test_what_meshes_share_belongs_to_each_of_them() -> None:
     assert own["bed/c"] == {"bed/c.obj"}
 
 
-def test_the_same_name_with_two_endings_makes_two_objects() -> None:
-    objects = group_objects(files("cup/a.obj", "cup/a.stl"), "classes")
-    assert len({o.id for o in objects}) == 2
+def test_one_object_in_two_formats_is_one_object() -> None:
+    found = files(
+        "cup/a.obj", "cup/a.stl", "cup/a.binvox", "cup/stl/b.stl", "cup/off/b.off", "stl/bed/c.stl", "obj/bed/c.obj"
+    )
+    listed = {o.id: o.main.key for o in group_objects(found, "classes")}
+    assert listed == {"cup/a": "cup/a.obj", "cup/b": "cup/off/b.off", "bed/c": "obj/bed/c.obj"}
+    found = files("bed/train/b.off", "bed/train/b.binvox", "bed/test/c.binvox")
+    listed = {o.id: o.main.key for o in group_objects(found, "modelnet")}
+    assert listed == {"bed/b": "bed/train/b.off", "bed/c": "bed/test/c.binvox"}
+    found = files("dice/a.zip", "dice/a.stl", "dice/b.obj", "dice/b.stl", "dice/c/x.stl", "dice/c.zip")
+    listed = {o.id: o.main.key for o in group_objects(found, "things")}
+    assert listed == {"dice/a": "dice/a.zip", "dice/b": "dice/b.stl", "dice/c": "dice/c/x.stl"}
+
+
+def test_shapenet_v1() -> None:
+    found = files(
+        "03001627/a1/model.binvox", "03001627/a1/model.mtl", "03001627/a1/model.obj", "02691156/b/model.binvox"
+    )
+    assert detect_layout(found) == "shapenet"
+    airplane, chair = group_objects(found, "shapenet")
+    assert (airplane.id, chair.id, chair.class_name) == ("airplane/b", "chair/a1", "chair")
+    assert chair.main.key == "03001627/a1/model.obj" and len(chair.own_files) == 3
+
+
+@pytest.mark.parametrize(
+    ("layout", "keys"),
+    [
+        ("modelnet", ("bed/train/b.off", "bed/test/c.off")),
+        ("shapenet", ("03001627/a/models/model_normalized.obj", "03001627/a/images/x.png")),
+        (
+            "r2n2",
+            ("ShapeNetRendering/03001627/a/rendering/rendering_metadata.txt", "ShapeNetVox32/03001627/a/model.binvox"),
+        ),
+    ],
+)
+def test_a_root_one_level_too_high_is_found(layout: Layout, keys: tuple[str, ...]) -> None:
+    right = group_objects(files(*keys), layout)
+    high = files(
+        "__MACOSX/X/._X", *(f"X/{key}" for key in keys), *(f"__MACOSX/X/{key}" for key in keys), "X/README.txt"
+    )
+    assert detect_layout(high) == layout
+    found = group_objects(high, layout)
+    assert [(o.id, o.class_name, o.source_split) for o in found] == [
+        (o.id, o.class_name, o.source_split) for o in right
+    ]
+    assert [[f.key for f in o.own_files] for o in found] == [[f"X/{f.key}" for f in o.own_files] for o in right]
+
+
+def test_two_roots_are_refused_by_name() -> None:
+    found = files("ModelNet10/bed/train/b.off", "ModelNet40/bed/train/b.off")
+    with pytest.raises(SourceError, match="several to choose from: ModelNet10, ModelNet40"):
+        group_objects(found, "modelnet")
+
+
+def test_folders_in_one_folder_may_be_classes_or_one_class() -> None:
+    with pytest.raises(SourceError, match=r"all meshes in folders of data \(bed, cup\): name data in the source"):
+        detect_layout(files("data/bed/a.obj", "data/bed/b.obj", "data/cup/c.obj"))
+    assert detect_layout(files("cup/1/model.obj", "cup/2/model.obj")) == "classes"  # a folder an object
+
+
+def test_a_zip_among_meshes_makes_no_things() -> None:
+    found = files("cup/a.obj", "cup/textures.zip", "bed/set/b.stl", "all.zip")
+    assert detect_layout(found) == "classes"
+    assert [o.id for o in group_objects(found, "classes")] == ["bed/set-b", "cup/a"]
+    assert detect_layout(files("dice/a.zip", "dice/b.zip", "dice/c.stl")) == "things"
+
+
+def test_hidden_files_are_no_objects() -> None:
+    found = files("cup/._a.stl", "cup/.cache/b.stl", "cup/a.stl", "__MACOSX/cup/a.stl", ".DS_Store")
+    assert [o.id for o in group_objects(found, "classes")] == ["cup/a"]
+
+
+def test_unused_files_are_told_with_a_reason() -> None:
+    found = files(
+        "cup/a.obj", "cup/a.blend", "cup/b.STP", "cup/c.zip", "cup/._d.step", "cup/photo.png", "bed/train/x.off"
+    )  # fmt: skip
+    told = dict(unused_files(found, group_objects(found, "modelnet"), "modelnet"))
+    assert told == {
+        "cup/a.obj": "not where the layout modelnet has its objects",
+        "cup/a.blend": "a Blender file, which is not read: export it as STL, OBJ or GLB",
+        "cup/b.STP": "a STEP file, which is not read: export it as STL, OBJ or GLB",
+        "cup/c.zip": "a ZIP archive, which is not opened: only the layout things reads it",
+    }
+    told = dict(unused_files(found, group_objects(found, "classes"), "classes"))
+    assert told.keys() == {"cup/b.STP", "cup/c.zip"}  # a.blend is the object a in another format
 
 
 def test_no_meshes() -> None:
