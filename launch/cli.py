@@ -186,6 +186,24 @@ def list_command() -> None:
 
 
 @shapeyard.command()
+@click.option("--older-than", "days", type=click.FloatRange(min=0), required=True, help="Days since the last change.")
+@click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where runs and the cache live.")
+@click.option("--remove", is_flag=True, help="Remove it; else it is only listed.")
+def clean(days: float, out: Path, remove: bool) -> None:
+    """List old runs, and outputs that no younger run or entry of the cache needs, with their sizes; or remove them.
+
+    The latest run stays with its outputs.
+    """
+    from launch.clean import clean as clean_runs
+
+    found = clean_runs(out.resolve(), days * 86_400, remove=remove)
+    for old in found:
+        click.echo(f"{old.size / 1e6:10.1f} MB  {old.path}")
+    what = "removed" if remove else "would be removed by --remove"
+    click.echo(f"{sum(old.size for old in found) / 1e6:10.1f} MB in {len(found)} folders {what}", err=True)
+
+
+@shapeyard.command()
 @click.argument("folder", type=FOLDER)
 def inspect(folder: Path) -> None:
     """Print what is in a dataset: kind, classes, splits, sizes, what was skipped and why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -68,11 +69,10 @@ def run_pipeline(
     if arguments.get("source") and "://" not in arguments["source"]:
         arguments["source"] = str(Path(arguments["source"]).expanduser().resolve())  # it stands in every sample's row
     out = out.resolve()
-    folder = out / f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}"
     with _only_run(out) as kfp:
+        folder = _new_folder(out, f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}")
         events = kfp / "events" / folder.name
         settings = _container_settings(ir, arguments, out, events, network) if runner == "docker" else None
-        folder.mkdir()
         request = _write_request(ir, arguments, folder, kfp, settings)
         console.print(f"[bold]{name}[/] preset {preset_name}   log {escape(_short(folder / 'log.txt'))}")
         started = time.monotonic()
@@ -92,9 +92,35 @@ def run_pipeline(
     return folder
 
 
+def _new_folder(out: Path, name: str) -> Path:
+    """A new folder of this name; with a number behind it where a clock that was set back gave the name before."""
+    for number in itertools.count(2):
+        try:
+            (out / name).mkdir()
+            return out / name
+        except FileExistsError:
+            name = f"{name.partition('.')[0]}.{number}"
+    raise AssertionError
+
+
 @contextmanager
 def _only_run(out: Path) -> Iterator[Path]:
     """Hold the folder for one run at a time, cleared of what a killed run left behind."""
+    with locked(out) as kfp:
+        end_leftovers(kfp / "events")
+        relocate_entries(kfp / "data", kfp / "cache")
+        drop_broken_entries(kfp / "cache")
+        drop_unused_folders(kfp / "data", kfp / "cache", out)
+        yield kfp
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[Path]:
+    """Hold the folder against all others; gives `out/.kfp`.
+
+    Raises:
+        RunError: if another process holds it, or it can't be written to.
+    """
     kfp = out / ".kfp"
     try:
         for part in ("cache", "data", "events"):
@@ -109,10 +135,6 @@ def _only_run(out: Path) -> Iterator[Path]:
             raise RunError(
                 f"{out}: another run is using this folder; wait for it or choose another with --out"
             ) from error
-        end_leftovers(kfp / "events")
-        relocate_entries(kfp / "data", kfp / "cache")
-        drop_broken_entries(kfp / "cache")
-        drop_unused_folders(kfp / "data", kfp / "cache", out)
         yield kfp
 
 

@@ -61,6 +61,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shapeyard import __version__
+from shapeyard.boundary import reader
 from shapeyard.contracts.arrays import check_arrays
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
 from shapeyard.contracts.licenses import UNKNOWN, attributions, check_license, count_licenses
@@ -292,6 +293,7 @@ class Dataset:
         """The samples of one split."""
         return [sample for sample in self.samples if sample.split == split]
 
+    @reader(DatasetError, "sample_id")
     def read(self, sample_id: str, name: str, view: int | slice | None = None) -> NDArray[Any]:
         """An array of a sample, or one view or some rows of it."""
         shard = self._shard_of(sample_id)
@@ -300,16 +302,19 @@ class Dataset:
         except (KeyError, OSError, ValueError, IndexError) as error:
             raise DatasetError(f"{shard}: sample {sample_id} has no readable {name}: {error}") from error
 
+    @reader(DatasetError, "sample_id")
     def shape(self, sample_id: str, name: str) -> tuple[int, ...]:
         """Of an array, without reading it."""
         if not self.has(sample_id, name):
             raise DatasetError(f"{self._shard_of(sample_id)}: sample {sample_id} has no {name}")
         return tuple(self._arrays(self._shard_of(sample_id))[f"{sample_id}/{name}"].shape)
 
+    @reader(DatasetError, "sample_id")
     def has(self, sample_id: str, name: str) -> bool:
         """Whether a sample holds an array: some are optional."""
         return f"{sample_id}/{name}" in self._arrays(self._shard_of(sample_id))
 
+    @reader(DatasetError, "sample_id")
     def extract(self, sample_id: str, folder: Path) -> Path:
         """Unpack a mesh sample's files below `folder`; returns the path of the mesh itself.
 
@@ -352,6 +357,7 @@ class Dataset:
         return self._folder[sample_id] / self[sample_id].shard
 
 
+@reader(DatasetError)
 def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
     """The dataset.json of a directory, after checking that the dataset is whole; with `content`, to the last byte.
 
@@ -374,6 +380,7 @@ def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
     return info
 
 
+@reader(DatasetError)
 def read_samples(path: Path) -> list[Sample]:
     """The rows of samples.jsonl."""
     file = path / "samples.jsonl"

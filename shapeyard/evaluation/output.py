@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shapeyard import __version__
+from shapeyard.boundary import reader
 from shapeyard.contracts.dataset import Dataset, Sample
 from shapeyard.contracts.files import empty_output, write_json
 from shapeyard.errors import DatasetError
@@ -31,6 +32,7 @@ def write_evaluation(folder: Path, stage: str, table: EvaluationTable, metrics: 
     write_json(folder / METRICS, without_nan({"stage": stage, "version": __version__, **metrics}))
 
 
+@reader(DatasetError, "folder")
 def read_evaluation(folder: Path) -> EvaluationFolder:
     """Read a folder; raises `DatasetError` if it is missing or broken."""
     if not (folder / METRICS).is_file():

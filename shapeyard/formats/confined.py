@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from shapeyard.boundary import reader
 from shapeyard.errors import MeshError, one_line
 from shapeyard.formats.references import split_texture_statement
 from shapeyard.local_paths import is_below, is_regular_file_below
@@ -29,6 +30,8 @@ TEXTURE_KEYWORDS = frozenset(
     (b"map_Kd", b"map_Ks", b"map_Ns", b"map_d", b"map_Ke", b"map_refl", b"refl", b"map_Bump", b"map_bump", b"bump",
      b"map_Pr", b"map_Pm", b"map_Ps")
 )  # fmt: skip
+OBJ_STATEMENT = re.compile(rb"^[ \t]*((?:vn?|vt|f)[ \t][^\r\n#]*|usemtl[ \t][^\r\n]*)", re.MULTILINE)
+"""What of an OBJ file is handed on: corners, faces and their materials. Curves and their like crash importers."""
 LIBRARY = re.compile(rb"(?:^|[\r\n])[ \t]*mtllib[ \t]+([^\r\n]+)")
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 GLB_HEADER = 20
@@ -36,6 +39,7 @@ GLB_HEADER = 20
 MESSAGE_LENGTH = 200
 
 
+@reader(MeshError)
 def confine_mesh(path: Path, folder: Path) -> Path:
     """A mesh whose every reference is to a regular file below `folder`.
 
@@ -71,8 +75,13 @@ def _confined_obj(path: Path, folder: Path) -> Path:
     copy.with_name("materials.mtl").write_bytes(b"".join(line + b"\n" for line in lines))
     with copy.open("wb") as obj:
         obj.write(b"mtllib materials.mtl\n")
-        obj.write(_without_libraries(content))
+        obj.write(_without_libraries(_statements(content)))
     return copy
+
+
+def _statements(content: bytes) -> bytes:
+    """An OBJ file's statements of the kinds that were understood, a line each."""
+    return b"\n".join(OBJ_STATEMENT.findall(re.sub(rb"\\\r?\n", b" ", content))) + b"\n"
 
 
 def _without_libraries(content: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from shapeyard.boundary import reader
 from shapeyard.errors import FormatError, MeshError
 from shapeyard.formats.archives import is_of_macos, open_archive
 from shapeyard.formats.mesh import MAX_BYTES, MAX_TRIANGLES, MESH_SUFFIXES, parse_mesh, read_mesh
@@ -16,6 +17,7 @@ PART_SUFFIXES = (".stl", ".obj")
 """Of the parts of a thing in a folder or ZIP, the first that is there: people offer both of the same parts."""
 
 
+@reader(MeshError)
 def read_thing(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> list[Mesh]:
     """Read all parts of a thing, sorted by name; nothing of a ZIP is written anywhere.
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeyard.boundary import reader
 from shapeyard.contracts.model import read_config
 from shapeyard.errors import DatasetError
 from shapeyard.networks.backend import keras
@@ -82,6 +83,7 @@ def predict_in_batches(network: keras.Model, inputs: Mapping[str, NDArray[Any]])
     return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
 
+@reader(DatasetError, "model")
 def load_classifier(model: str | Path) -> Classifier:
     """Read a model directory; the .keras file rebuilds the network by itself.
 
