@@ -96,7 +96,7 @@ def _import_ply(path: Path) -> None:
         linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
         values = np.ones((len(colors), 4), np.float32)
         values[:, :3] = linear
-        mesh.color_attributes.new("color", "FLOAT_COLOR", "POINT").data.foreach_set("color", values.ravel())
+        mesh.color_attributes.new("Col", "FLOAT_COLOR", "POINT").data.foreach_set("color", values.ravel())
 
 
 def _import_geometry(path: Path) -> None:

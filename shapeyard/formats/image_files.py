@@ -70,7 +70,7 @@ def _opened(file: BinaryIO, where: object, max_pixels: float, formats: tuple[str
     except Image.DecompressionBombError as error:
         raise FormatError(f"{where}: expected at most {MAX_PIXELS} pixels: {error}") from error
     except Image.UnidentifiedImageError as error:
-        raise FormatError(f"{where}: expected an image ({', '.join(formats)})") from error
+        raise FormatError(f"{where}: expected a {' or '.join(formats)} image") from error
     if image.width * image.height > max_pixels:
         raise FormatError(f"{where}: expected at most {max_pixels} pixels, got {image.width} × {image.height}")
     return image

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.boundary import reader
-from shapeyard.contracts.model import read_config
+from shapeyard.contracts.model import check_model, read_config
 from shapeyard.errors import DatasetError
 from shapeyard.networks.backend import keras
 
@@ -91,6 +91,7 @@ def load_classifier(model: str | Path) -> Classifier:
         DatasetError: if it is no whole model, or the network does not fit its config.
     """
     config, file = read_config(model), Path(model) / "model.keras"
+    check_model(model)
     try:
         classes, resolution, padding = list(config["classes"]), int(config["resolution"]), int(config["padding"])
         ood_threshold = None if config["ood_threshold"] is None else float(config["ood_threshold"])
