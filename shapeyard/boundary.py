@@ -26,14 +26,20 @@ READERS: dict[str, Callable[..., object]] = {}
 
 
 @contextmanager
-def foreign(where: object, error: type[ShapeyardError] = FormatError) -> Iterator[None]:
-    """Raise `error`, in one line with `where` in front, for anything but an error of ours that is raised inside."""
+def foreign(where: object, error: type[ShapeyardError] = FormatError, kind: str = "") -> Iterator[None]:
+    """Raise `error`, in one line with `where` in front, for anything but an error of ours that is raised inside.
+
+    Args:
+        where: which file it is.
+        error: of which type.
+        kind: as what it should have been readable, such as ZIP.
+    """
     try:
         yield
     except ShapeyardError:
         raise
     except Exception as fault:  # parsers raise anything at all
-        raise error(f"{where}: not readable: {_reason(fault)}") from fault
+        raise error(f"{where}: not readable{kind and f' as {kind}'}: {_reason(fault)}") from fault
 
 
 def reader(error: type[ShapeyardError], where: str = "path") -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -97,11 +97,11 @@ class Archive:
             )
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FormatError(f"{where}: expected a member that is stored or deflated")
-        with foreign(self.path):
+        with foreign(self.path, kind="ZIP"):
             content = self._content.open(info)
         with content:
             while True:
-                with foreign(where):
+                with foreign(self.path, kind="ZIP"):
                     piece = content.read(block)  # never more than `member.size` in all: then the checksum is wrong
                 if not piece:
                     return
@@ -137,7 +137,7 @@ def open_archive(
             leads out of the archive or cannot be a path.
     """
     with ExitStack() as opened:
-        with foreign(path):
+        with foreign(path, kind="ZIP"):
             content = file or opened.enter_context(Path(path).open("rb"))
             _require_few_members(path, content, max_members)
             archive = opened.enter_context(zipfile.ZipFile(content))
@@ -149,7 +149,7 @@ def _require_few_members(path: Path | str, file: BinaryIO, max_members: int) -> 
     """By what the archive's end says, as zipfile will read it: its directory takes a microsecond and 500 bytes each."""
     end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # another parser could see another end
     if end is None:
-        raise FormatError(f"{path}: not a ZIP file")
+        raise zipfile.BadZipFile("File is not a zip file")
     members, size = end[zipfile._ECD_ENTRIES_TOTAL], end[zipfile._ECD_SIZE]  # type: ignore[attr-defined]
     if members > max_members or size > max_members * DIRECTORY_BYTES:
         raise FormatError(f"{path}: expected at most {max_members} members, got {members} in {size} bytes")

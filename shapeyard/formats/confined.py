@@ -30,8 +30,9 @@ TEXTURE_KEYWORDS = frozenset(
     (b"map_Kd", b"map_Ks", b"map_Ns", b"map_d", b"map_Ke", b"map_refl", b"refl", b"map_Bump", b"map_bump", b"bump",
      b"map_Pr", b"map_Pm", b"map_Ps")
 )  # fmt: skip
-OBJ_STATEMENT = re.compile(rb"^[ \t]*((?:vn?|vt|f)[ \t][^\r\n#]*|usemtl[ \t][^\r\n]*)", re.MULTILINE)
-"""What of an OBJ file is handed on: corners, faces and their materials. Curves and their like crash importers."""
+OTHER_STATEMENT = re.compile(rb"\n(?![ \t]*(?:vn?|vt|f|usemtl)[ \t])[^\n]*")
+"""What of an OBJ file is not handed on: all but corners, faces and their materials. Curves and their like crash
+importers."""
 LIBRARY = re.compile(rb"(?:^|[\r\n])[ \t]*mtllib[ \t]+([^\r\n]+)")
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 GLB_HEADER = 20
@@ -81,7 +82,8 @@ def _confined_obj(path: Path, folder: Path) -> Path:
 
 def _statements(content: bytes) -> bytes:
     """An OBJ file's statements of the kinds that were understood, a line each."""
-    return b"\n".join(OBJ_STATEMENT.findall(re.sub(rb"\\\r?\n", b" ", content))) + b"\n"
+    lines = re.sub(rb"\\\r?\n", b" ", content).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return OTHER_STATEMENT.sub(b"", b"\n" + lines)[1:]
 
 
 def _without_libraries(content: bytes) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.boundary import reader
+from shapeyard.boundary import foreign, reader
 from shapeyard.errors import FormatError
 from shapeyard.formats.mesh import MAX_BYTES
 from shapeyard.formats.npz_arrays import read_npz
@@ -62,9 +62,10 @@ def read_points(path: str | Path, max_bytes: int = MAX_BYTES) -> PointCloud | Si
     if size > max_bytes:
         raise FormatError(f"{path}: expected at most {max_bytes} bytes, got {size}")
     try:
-        return parse(path.read_bytes(), max_bytes)
+        with foreign(path, kind=path.suffix[1:].upper()):
+            return parse(path.read_bytes(), max_bytes)
     except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
+        raise error if str(error).startswith(str(path)) else FormatError(f"{path}: {error}") from error
 
 
 def _parse_ply(content: bytes, _: int) -> PointCloud:
@@ -84,7 +85,7 @@ def _parse_xyz(content: bytes, _: int) -> PointCloud:
 
 
 def _parse_npz(content: bytes, max_bytes: int) -> PointCloud | SignedSamples:
-    arrays = read_npz("arrays", None, max_bytes, content)
+    arrays = read_npz("its arrays", None, max_bytes, content)
     for first, second, width in (("points", "normals", 3), ("pos", "neg", 4), ("positive", "negative", 4)):
         if {first, second} <= arrays.keys():
             found = [_numbers(arrays[name], name, width) for name in (first, second)]

@@ -53,10 +53,11 @@ def read_renderings(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64
     if table.shape != (len(names), 5) or not 1 <= len(names) <= MAX_VIEWS or not np.isfinite(table).all():
         raise FormatError(f"{folder}: expected 1 to {MAX_VIEWS} images and a line of five numbers for each, "
                           f"got {len(names)} and a table of {table.shape}")  # fmt: skip
-    pixels = sum(pixels_of_image(local_path(folder, name), ("PNG",)) for name in names)
+    paths = [_image_path(folder, name) for name in names]
+    pixels = sum(pixels_of_image(path, ("PNG",)) for path in paths)
     if pixels > MAX_PIXELS:
         raise FormatError(f"{folder}: expected at most {MAX_PIXELS} pixels in all images, got {pixels}")
-    images = [_read_image(folder, name) for name in names]
+    images = [_read_image(path) for path in paths]
     if len({image.shape for image in images}) > 1:
         raise FormatError(f"{folder}: expected images of one size, got {sorted({image.shape for image in images})}")
     return np.stack(images), np.stack(
@@ -87,10 +88,13 @@ def write_renderings(
     (folder / METADATA).write_text("".join(f"{' '.join(f'{value:.12g}' for value in row)}\n" for row in rows))
 
 
-def _read_image(folder: Path, name: str) -> NDArray[np.uint8]:
+def _image_path(folder: Path, name: str) -> Path:
     if "/" in name:
         raise FormatError(f"{folder / NAMES}: expected names of files beside it, got {name}")
-    path = local_path(folder, name)
+    return local_path(folder, name)
+
+
+def _read_image(path: Path) -> NDArray[np.uint8]:
     image = read_image(path, MAX_IMAGE_SIZE**2, MAX_IMAGE_SIZE**2, ("PNG",))
     size, mode = image.size, image.mode
     if mode != "RGBA" or size[0] != size[1]:

@@ -25,7 +25,7 @@ def test_materials_keep_what_colours_them(tmp_path: Path) -> None:
         b__mtl="newmtl two  words\r\n\tKd 1 0 x\r\nmap_Kd\r\nmap_Bump -bm 0.3 t.png\r\nmap_Kd ../t.png\r\n",
         t__png="",
     )  # fmt: skip
-    assert obj == b"mtllib materials.mtl\n###### a.mtl b.mtl\nusemtl one\n"
+    assert obj == b"mtllib materials.mtl\nusemtl one"
     assert mtl[:3] == ["newmtl one", "Kd 0.5 .25 1e-1", "map_Kd -s 2 2 1 ../t.png"]
     assert mtl[3:6] == ["newmtl two  words", "Kd 1 0", "map_Bump ../t.png"]
     assert mtl[6] == "map_Kd ../t.png", "found beside it, as Blender would"
@@ -50,6 +50,15 @@ def test_no_reading_of_a_reference_leads_out(tmp_path: Path) -> None:
 
 def test_a_large_file_is_copied_in_no_time(tmp_path: Path) -> None:
     (tmp_path / "m.obj").write_bytes(b"mtllib m.mtl\n" + b"v 0.123456 0.234567 0.345678\n" * 1_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     confine_mesh(tmp_path / "m.obj", tmp_path)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 2
+
+
+def test_an_obj_file_is_handed_on_with_nothing_but_its_faces(tmp_path: Path) -> None:
+    """Curves and lines crash Blender's importer; a statement may also hide behind a carriage return or a backslash."""
+    (tmp_path / "m.obj").write_bytes(
+        b"cstype bspline\nv 0 0 0 1 0 0\n\tvt 0 0\nvn 0 0 1\rcurv 0 1 1 2\nvp 1\nf 1/1/1 \\\n2 3 # face\nl 1 2\ndeg 3\n"
+    )
+    lines = confine_mesh(tmp_path / "m.obj", tmp_path).read_bytes().splitlines()
+    assert lines == [b"mtllib materials.mtl", b"v 0 0 0 1 0 0", b"\tvt 0 0", b"vn 0 0 1", b"f 1/1/1  2 3 # face"]
