@@ -94,13 +94,17 @@ def _download(
         root = "/".join(main.key.split("/")[:2]) + "/"
     waiting = [*([part.key for part in parts] or [main.key]), *(file.key for file in item.listed.images)]
     seen: set[str] = set()
+    size = 0
     while waiting:
         key = waiting.pop()
         if key in seen or key not in files:
             continue  # what is missing (a texture, a material) is drawn in grey later
         seen.add(key)
+        size += files[key].size
         if files[key].size > limits.bytes:
             raise MeshError(f"{key}: expected at most {limits.bytes} bytes, got {files[key].size}")
+        if size > limits.bytes:
+            raise MeshError(f"{main.key}: expected at most {limits.bytes} bytes in all files of an object, got more")
         local_path(folder, key)
         target = local_path(folder, key.removeprefix(root))
         try:

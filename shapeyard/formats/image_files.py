@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,7 +67,9 @@ def pixels_in(file: BinaryIO, where: object, formats: tuple[str, ...] = FORMATS)
 
 def _opened(file: BinaryIO, where: object, max_pixels: float, formats: tuple[str, ...]) -> Image.Image:
     try:
-        image = Image.open(file, formats=formats)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it is looked at below
+            image = Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:
         raise FormatError(f"{where}: expected at most {MAX_PIXELS} pixels: {error}") from error
     except Image.UnidentifiedImageError as error:
