@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from shapeyard.contracts.dataset import read_info
-from shapeyard.contracts.files import write_json
+from shapeyard.contracts.files import describe_file, write_json
 from shapeyard.contracts.model import check_model
 from shapeyard.errors import DatasetError
+
+SEALS = ("dataset.json", "metrics.json")
+"""What is written last into a directory."""
 
 
 def relocate_entries(pipeline_root: Path, cache_root: Path) -> None:
@@ -50,18 +53,36 @@ def _below(path: Path, pipeline_root: Path) -> Path:
 
 
 def drop_broken_entries(cache_root: Path) -> int:
-    """Remove the entries whose outputs are not all whole; returns how many."""
+    """Remove the entries whose outputs are not all whole, or not what they were at first; returns how many."""
     dropped = 0
+    digests = cache_root.with_name("digests")
+    digests.mkdir(exist_ok=True)
     for entry in sorted(cache_root.glob("*.json")):
         try:
             paths = list(artifact_paths(json.loads(entry.read_text(encoding="utf-8"))))
-            whole = bool(paths) and all(_is_whole(path) for path in paths)
-        except ValueError:
+            whole = (
+                bool(paths) and all(_is_whole(path) for path in paths) and _is_as_recorded(paths, digests / entry.name)
+            )
+        except (ValueError, OSError):
             whole = False
         if not whole:
             entry.unlink()
+            (digests / entry.name).unlink(missing_ok=True)
             dropped += 1
     return dropped
+
+
+def _is_as_recorded(paths: list[Path], record: Path) -> bool:
+    """Whether outputs have the hashes that they had when this was asked for the first time.
+
+    Of a directory that is the file with the hashes of all others.
+    """
+    files = [next((path / name for name in SEALS if (path / name).is_file()), path) for path in paths]
+    found = [describe_file(file)["sha256"] for file in files]
+    if not record.is_file():
+        write_json(record, found)
+        return True
+    return bool(json.loads(record.read_text(encoding="utf-8")) == found)
 
 
 def drop_unused_folders(pipeline_root: Path, cache_root: Path, out: Path) -> None:

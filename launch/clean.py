@@ -64,6 +64,7 @@ def clean(out: Path, older_than_s: float, *, remove: bool = False) -> list[Old]:
             gone = [entry for entry in old_entries if not {path.parent for path in _outputs([entry])}.isdisjoint(tasks)]
             for entry in gone:
                 entry.unlink()
+                (kfp / "digests" / entry.name).unlink(missing_ok=True)
             for path in (*tasks, *old_runs):
                 shutil.rmtree(path)
         return found

@@ -23,6 +23,8 @@ from shapeyard.errors import ParameterError, ShapeyardError, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+MAX_PARAMETER_BYTES = 100_000
+"""All that a stage is told is one argument of its command, which may have 128 KiB on Linux."""
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -347,8 +349,14 @@ def _name_and_value(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ParameterError(f"{option} {text}: expected NAME=VALUE")
+    if not value.startswith("@"):
+        return name, value
     # A file's content, since a cache would not see that a file behind a name has changed, and a cluster not the file.
-    return name, Path(value[1:]).read_text(encoding="utf-8") if value.startswith("@") else value
+    content = Path(value[1:]).read_text(encoding="utf-8")
+    size = len(content.encode())
+    if size > MAX_PARAMETER_BYTES:
+        raise ParameterError(f"{option} {name}: expected a file of at most {MAX_PARAMETER_BYTES} bytes, got {size}")
+    return name, content
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ from shapeyard.contracts.files import (
 from shapeyard.contracts.licenses import UNKNOWN, attributions, check_license, count_licenses
 from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.contracts.shards import find_array, shard_path
-from shapeyard.errors import DatasetError, TooManySkippedError
+from shapeyard.errors import DatasetError, TooManySkippedError, printable
 from shapeyard.local_paths import local_path
 
 CONTRACT_VERSION = 1
@@ -171,9 +171,7 @@ class DatasetWriter:
 
     def skip(self, sample_id: str, reason: str) -> None:
         """Leave a sample out, with the reason in one line; what is not UTF-8 in them is escaped."""
-        name, line = (
-            text.encode("utf-8", "backslashreplace").decode() for text in (sample_id, " ".join(reason.split()))
-        )
+        name, line = (printable(text) for text in (sample_id, " ".join(reason.split())))
         self._skipped.append(Skipped(name, line))
 
     def preview(self, image: NDArray[np.uint8] | Image.Image) -> None:

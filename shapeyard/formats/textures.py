@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from shapeyard.boundary import foreign
 from shapeyard.errors import FormatError, MeshError
 from shapeyard.formats.image_files import pixels_in
+from shapeyard.local_paths import is_regular_file_below
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "TGA", "DDS", "PSD", "SGI", "JPEG2000")
 MAX_PIXELS = 89_000_000
@@ -73,7 +74,7 @@ def _images(path: Path, document: Any, content: bytes) -> Iterator[Path | bytes]
         elif uri := image.get("uri"):
             if uri.startswith("data:"):
                 yield _content(path, uri, content)
-            elif (file := path.parent / unquote(uri)).is_file():
+            elif is_regular_file_below(Path("/"), file := path.parent / unquote(uri)):
                 yield file
 
 
