@@ -206,6 +206,7 @@ class DatasetWriter:
         if self._preview is not None:
             self._preview.save(self.path / "preview.png")
         samples = list(self._samples.values())
+        files = {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK}
         info = {
             "kind": self.kind,
             "contract_version": CONTRACT_VERSION,
@@ -217,11 +218,11 @@ class DatasetWriter:
                 "licenses": count_licenses(samples),
             },
             "attributions": [one._asdict() for one in attributions(samples)],
-            "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK},
+            "files": files,
             "attributes": self.attributes,
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
         }
-        leave_stamps(self.path, info["files"])
+        leave_stamps(self.path, files)
         write_json(self.path / "dataset.json", info)
 
 

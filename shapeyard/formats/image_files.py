@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from shapeyard.boundary import reader
 from shapeyard.errors import FormatError
@@ -72,7 +72,7 @@ def _opened(file: BinaryIO, where: object, max_pixels: float, formats: tuple[str
             image = Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:
         raise FormatError(f"{where}: expected at most {MAX_PIXELS} pixels: {error}") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise FormatError(f"{where}: expected a {' or '.join(formats)} image") from error
     if image.width * image.height > max_pixels:
         raise FormatError(f"{where}: expected at most {max_pixels} pixels, got {image.width} × {image.height}")

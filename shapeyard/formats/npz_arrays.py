@@ -81,9 +81,9 @@ def _read_array(archive: Archive, member: Member, where: str) -> NDArray[Any]:
 
 
 def _read_header(start: BinaryIO, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = npy.read_magic(start)
+    version = npy.read_magic(start)  # type: ignore[no-untyped-call]
     if version not in ((1, 0), (2, 0)):
         raise FormatError(f"{where}: expected an .npy file of version 1 or 2, got {version}")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    read: Any = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran_order, dtype = read(start, max_header_size=MAX_HEADER_BYTES)
     return tuple(shape), bool(fortran_order), dtype

@@ -82,7 +82,7 @@ def _colors(element: _Element, columns: dict[str, _Column]) -> NDArray[np.float3
         return None
     highest = [1.0 if kinds[name].kind == "f" else float(np.iinfo(kinds[name]).max) for name in COLORS]
     values = np.stack([columns[name].values for name in COLORS], axis=1) / highest
-    return np.nan_to_num(np.clip(values, 0, 1)).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.clip(values, 0, 1)), np.float32)
 
 
 def parse_ply_vertices(content: bytes) -> dict[str, NDArray[np.float64]]:
