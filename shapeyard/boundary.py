@@ -64,6 +64,8 @@ def reader(error: type[ShapeyardError], where: str = "path") -> Callable[[Callab
                 value = kwargs[name] if name in kwargs else args[position]
                 for attribute in attributes:
                     value = getattr(value, attribute)
+                if isinstance(value, list | tuple):
+                    value = ", ".join(map(str, value))
                 shown = text if len(text := str(value)) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
                 raise error(f"{shown}: not readable: {_reason(fault)}") from fault
 

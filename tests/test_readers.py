@@ -224,6 +224,7 @@ TRIED: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "shapeyard.contracts.dataset.read_info": (lambda path: read_info(path, content=True), ("voxels", "meshes")),
     "shapeyard.contracts.dataset.read_samples": (read_samples, ("voxels", "meshes")),
+    "shapeyard.contracts.dataset.Dataset.__init__": (dataset("voxels", lambda d: d.samples), ("voxels",)),
     "shapeyard.contracts.dataset.Dataset.read": (
         dataset("voxels", lambda d: d.read("cup/a", "occupancy")), ("voxels",),
     ),

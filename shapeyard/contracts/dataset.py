@@ -236,6 +236,7 @@ class Dataset:
         fingerprint: a hash of all that the directories hold.
     """
 
+    @reader(DatasetError, "paths")
     def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
         """Open and validate; raises `DatasetError` for a directory that is missing, broken or of another kind."""
         if not paths:
