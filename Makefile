@@ -58,6 +58,10 @@ test: $(VENV)/dev  ## Lint, types, all tests; PYTEST='-m "not slow"' leaves out 
 	  $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(PYTEST); tests=$$?; \
 	  wait $$types && exit $$tests; }
 
+.PHONY: fuzz
+fuzz: $(VENV)/dev  ## Broken files for every reader, 20 s each; SHAPEYARD_FUZZ_SECONDS says another time
+	@SHAPEYARD_FUZZ_SECONDS=$${SHAPEYARD_FUZZ_SECONDS:-20} $(BIN)/python -m pytest -q -n0 tests/test_readers.py
+
 .PHONY: compile
 compile: $(VENV)/containers  ## Compile the pipelines, and all else that is derived: typed specs, compose files, documents
 	@$(BIN)/shapeyard compile

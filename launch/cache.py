@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from shapeyard.contracts.dataset import read_info
-from shapeyard.contracts.files import write_json
+from shapeyard.contracts.files import describe_file, write_json
 from shapeyard.contracts.model import check_model
 from shapeyard.errors import DatasetError
 from shapeyard.sources.shard_places import Place
+
+SEALS = ("dataset.json", "metrics.json")
+"""What is written last into a directory."""
 
 
 def relocate_entries(pipeline_root: Path, cache_root: Path) -> None:
@@ -57,42 +60,60 @@ def _below(path: Path, pipeline_root: Path) -> Path:
 
 
 def drop_broken_entries(cache_root: Path) -> int:
-    """Remove the entries whose outputs are not all whole; returns how many."""
+    """Remove the entries whose outputs are not all whole, or not what they were at first; returns how many."""
     dropped = 0
+    digests = cache_root.with_name("digests")
+    digests.mkdir(exist_ok=True)
     for entry in sorted(cache_root.glob("*.json")):
         try:
-            paths = list(_artifact_paths(json.loads(entry.read_text(encoding="utf-8"))))
-            whole = bool(paths) and all(_is_whole(path) for path in paths)
-        except ValueError:
+            paths = list(artifact_paths(json.loads(entry.read_text(encoding="utf-8"))))
+            whole = (
+                bool(paths) and all(_is_whole(path) for path in paths) and _is_as_recorded(paths, digests / entry.name)
+            )
+        except (ValueError, OSError):
             whole = False
         if not whole:
             entry.unlink()
+            (digests / entry.name).unlink(missing_ok=True)
             dropped += 1
     return dropped
+
+
+def _is_as_recorded(paths: list[Path], record: Path) -> bool:
+    """Whether outputs have the hashes that they had when this was asked for the first time.
+
+    Of a directory that is the file with the hashes of all others.
+    """
+    files = [next((path / name for name in SEALS if (path / name).is_file()), path) for path in paths]
+    found = [describe_file(file)["sha256"] for file in files]
+    if not record.is_file():
+        write_json(record, found)
+        return True
+    return bool(json.loads(record.read_text(encoding="utf-8")) == found)
 
 
 def drop_unused_folders(pipeline_root: Path, cache_root: Path, out: Path) -> None:
     """Remove the task folders below the pipeline root that no cache entry and no run's folder in `out` points into."""
     used = {
-        path.parent for entry in cache_root.glob("*.json") for path in _artifact_paths(json.loads(entry.read_text()))
+        path.parent for entry in cache_root.glob("*.json") for path in artifact_paths(json.loads(entry.read_text()))
     }
-    for path in _outputs_of_runs(out, pipeline_root):
+    for path in outputs_of_runs(out.iterdir(), pipeline_root):
         used |= {path, path.parent}  # a link of the user's may lead to a task, or into an output
     _remove_unused(pipeline_root, used)
 
 
-def _outputs_of_runs(out: Path, pipeline_root: Path) -> Iterator[Path]:
-    """What finished runs made, by their outputs.json and by the links in their folders."""
-    for outputs in out.glob("*/outputs.json"):
+def outputs_of_runs(folders: Iterable[Path], pipeline_root: Path) -> Iterator[Path]:
+    """What finished runs made, by the outputs.json and the links in their folders."""
+    for folder in folders:
         try:
-            values = json.loads(outputs.read_text(encoding="utf-8")).values()
-        except (ValueError, AttributeError):
-            continue  # the links are there as well
+            values = json.loads((folder / "outputs.json").read_text(encoding="utf-8")).values()
+        except (OSError, ValueError, AttributeError):
+            values = ()  # the links are there as well
         for path in _paths(values):
-            yield _below((outputs.parent / path).resolve(), pipeline_root)  # absolute in runs of earlier versions
-    for link in (*out.glob("*/*"), *out.glob("*/*/shard-*")):
-        if link.is_symlink():
-            yield Path(os.path.realpath(link))
+            yield _below((folder / path).resolve(), pipeline_root)  # absolute in runs of earlier versions
+        for link in (*folder.glob("*"), *folder.glob("*/shard-*")):
+            if link.is_symlink():
+                yield Path(os.path.realpath(link))
 
 
 def _paths(outputs: Iterable[str | dict[str, str]]) -> Iterator[str]:
@@ -114,17 +135,17 @@ def _remove_unused(folder: Path, used: set[Path]) -> None:
             child.unlink()
 
 
-def _artifact_paths(value: Any) -> Iterator[Path]:
+def artifact_paths(value: Any) -> Iterator[Path]:
     """All artifact URIs of a cache entry."""
     if isinstance(value, dict):
         if "uri" in value:
             yield Path(value["uri"])
         else:
             for part in value.values():
-                yield from _artifact_paths(part)
+                yield from artifact_paths(part)
     elif isinstance(value, list):
         for part in value:
-            yield from _artifact_paths(part)
+            yield from artifact_paths(part)
 
 
 def _is_whole(path: Path) -> bool:

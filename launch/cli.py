@@ -25,6 +25,8 @@ from shapeyard.errors import ParameterError, ShapeyardError, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+MAX_PARAMETER_BYTES = 100_000
+"""All that a stage is told is one argument of its command, which may have 128 KiB on Linux."""
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 INPUT_FOLDER, INPUT_FILE = InputPath(file_okay=False, path_type=Path), InputPath(dir_okay=False, path_type=Path)
@@ -203,6 +205,24 @@ def list_command() -> None:
 
 
 @shapeyard.command()
+@click.option("--older-than", "days", type=click.FloatRange(min=0), required=True, help="Days since the last change.")
+@click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Where runs and the cache live.")
+@click.option("--remove", is_flag=True, help="Remove it; else it is only listed.")
+def clean(days: float, out: Path, remove: bool) -> None:
+    """List old runs, and outputs that no younger run or entry of the cache needs, with their sizes; or remove them.
+
+    The latest run stays with its outputs.
+    """
+    from launch.clean import clean as clean_runs
+
+    found = clean_runs(out.resolve(), days * 86_400, remove=remove)
+    for old in found:
+        click.echo(f"{old.size / 1e6:10.1f} MB  {old.path}")
+    what = "removed" if remove else "would be removed by --remove"
+    click.echo(f"{sum(old.size for old in found) / 1e6:10.1f} MB in {len(found)} folders {what}", err=True)
+
+
+@shapeyard.command()
 @click.argument("folder", type=INPUT_FOLDER)
 def inspect(folder: Path) -> None:
     """Print what is in a dataset: kind, classes, splits, sizes, what was skipped and why."""
@@ -325,8 +345,14 @@ def _name_and_value(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
         raise ParameterError(f"{option} {text}: expected NAME=VALUE")
+    if not value.startswith("@"):
+        return name, value
     # A file's content, since a cache would not see that a file behind a name has changed, and a cluster not the file.
-    return name, Path(value[1:]).read_text(encoding="utf-8") if value.startswith("@") else value
+    content = Path(value[1:]).read_text(encoding="utf-8")
+    size = len(content.encode())
+    if size > MAX_PARAMETER_BYTES:
+        raise ParameterError(f"{option} {name}: expected a file of at most {MAX_PARAMETER_BYTES} bytes, got {size}")
+    return name, content
 
 
 def main() -> None:

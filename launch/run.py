@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import itertools
 import json
 import os
 import re
@@ -10,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -41,6 +44,8 @@ from shapeyard.contracts.progress import EVENTS_VARIABLE
 from shapeyard.errors import RunError, one_line
 
 POLL_S = 0.1
+MAX_SCRATCH_BYTES = 64
+"""Of the path: with the names that Python gives to sockets in there it must not have more than 107."""
 
 
 def run_pipeline(
@@ -68,11 +73,10 @@ def run_pipeline(
     if arguments.get("source") and "://" not in arguments["source"]:
         arguments["source"] = str(Path(arguments["source"]).expanduser().resolve())  # it stands in every sample's row
     out = out.resolve()
-    folder = out / f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}"
     with _only_run(out) as kfp:
+        folder = _new_folder(out, f"{name}-{preset_name}-{datetime.now():%Y%m%d-%H%M%S}")
         events = kfp / "events" / folder.name
         settings = _container_settings(ir, arguments, out, events, network) if runner == "docker" else None
-        folder.mkdir()
         request = _write_request(ir, arguments, folder, kfp, settings)
         console.print(f"[bold]{name}[/] preset {preset_name}   log {escape(_short(folder / 'log.txt'))}")
         started = time.monotonic()
@@ -81,6 +85,7 @@ def run_pipeline(
         finally:
             drop_broken_entries(kfp / "cache")
             shutil.rmtree(events, ignore_errors=True)
+            shutil.rmtree(_scratch(kfp), ignore_errors=True)
         total = round(time.monotonic() - started, 1)
         write_json(
             folder / "run.json",
@@ -92,9 +97,36 @@ def run_pipeline(
     return folder
 
 
+def _new_folder(out: Path, name: str) -> Path:
+    """A new folder of this name; with a number behind it where a clock that was set back gave the name before."""
+    for number in itertools.count(2):
+        try:
+            (out / name).mkdir()
+            return out / name
+        except FileExistsError:
+            name = f"{name.partition('.')[0]}.{number}"
+    raise AssertionError
+
+
 @contextmanager
 def _only_run(out: Path) -> Iterator[Path]:
     """Hold the folder for one run at a time, cleared of what a killed run left behind."""
+    with locked(out) as kfp:
+        end_leftovers(kfp / "events")
+        shutil.rmtree(_scratch(kfp), ignore_errors=True)
+        relocate_entries(kfp / "data", kfp / "cache")
+        drop_broken_entries(kfp / "cache")
+        drop_unused_folders(kfp / "data", kfp / "cache", out)
+        yield kfp
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[Path]:
+    """Hold the folder against all others; gives `out/.kfp`.
+
+    Raises:
+        RunError: if another process holds it, or it can't be written to.
+    """
     kfp = out / ".kfp"
     try:
         for part in ("cache", "data", "events"):
@@ -109,11 +141,15 @@ def _only_run(out: Path) -> Iterator[Path]:
             raise RunError(
                 f"{out}: another run is using this folder; wait for it or choose another with --out"
             ) from error
-        end_leftovers(kfp / "events")
-        relocate_entries(kfp / "data", kfp / "cache")
-        drop_broken_entries(kfp / "cache")
-        drop_unused_folders(kfp / "data", kfp / "cache", out)
         yield kfp
+
+
+def _scratch(kfp: Path) -> Path:
+    """Where the stages of a run put what they need for a while: it goes with the run, however that ends."""
+    inside = kfp / "scratch"
+    if len(os.fsencode(inside)) <= MAX_SCRATCH_BYTES:
+        return inside
+    return Path(tempfile.gettempdir(), f"shapeyard-{hashlib.sha256(os.fsencode(kfp)).hexdigest()[:16]}")
 
 
 def _container_settings(ir: IR, arguments: Mapping[str, Any], out: Path, events: Path, network: str) -> dict[str, Any]:
@@ -150,8 +186,10 @@ def _follow(
 ) -> dict[str, float]:
     """Start the child and draw it until it ends; end it when we are told to. Returns each stage's seconds."""
     events.mkdir()
+    scratch = _scratch(events.parents[1])
+    scratch.mkdir(mode=0o700)  # fails where somebody else made one of this name
     follower = Follower(events, stages_behind(ir), stages_in_loops(ir))
-    environment = {**os.environ, EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, EVENTS_VARIABLE: str(events), "PYTHONUNBUFFERED": "1", "TMPDIR": str(scratch)}
     command = [sys.executable, "-m", "launch.execute", str(request)]
     client = containers.engine() if in_containers else None
     watching = containers.Watch(client, events, follower.stages) if client else nullcontext()

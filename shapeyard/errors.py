@@ -17,6 +17,8 @@ A message says what was expected, what came, and where.
 
 from __future__ import annotations
 
+import re
+
 
 class ShapeyardError(Exception):
     """The root: its message is one line that a person can act on."""
@@ -68,7 +70,15 @@ def require(condition: bool, message: str) -> None:
         raise ParameterError(message)
 
 
+def printable(text: str) -> str:
+    """A text as it may be shown anywhere: control characters and bytes that are no UTF-8 are spelled out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def one_line(error: BaseException) -> str:
-    """An exception as one line: its message, with the type's name in front where it is not one of ours."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """An exception as one line, with the type's name in front where it is not one of ours.
+
+    It is safe on a terminal, and a password in a URL is left out.
+    """
+    text = re.sub(r"://[^/@\s]*@", "://…@", printable(" ".join(str(error).split()))) or type(error).__name__
     return text if isinstance(error, ShapeyardError) else f"{type(error).__name__}: {text}"

@@ -9,11 +9,14 @@ import pickle  # noqa: TID251 between processes of one run, never into a file
 import signal
 import tempfile
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +24,8 @@ from shapeyard.errors import MeshError, ShapeyardError, one_line
 
 ITEMS_AHEAD = 2
 """For each process, how many items may be worked on or wait until they are taken: some megabytes each."""
+WATCH_S = 0.2
+"""How often it is looked at what a process takes: in this time it gets some hundred megabytes more at the most."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,8 +33,21 @@ R = TypeVar("R")
 _context = multiprocessing.get_context("fork")
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What one item may take; whatever takes more is ended with its process, and not tried again."""
+
+    seconds: float = 120.0
+    gigabytes: float = 4.0
+    """of resident memory, what the process had before with it"""
+
+
 def ordered_process_map(
-    start: Callable[[], Callable[[T], R]], items: Sequence[T], processes: int, ahead: int = 0
+    start: Callable[[], Callable[[T], R]],
+    items: Sequence[T],
+    processes: int,
+    ahead: int = 0,
+    limits: Limits = Limits(),
 ) -> Iterator[R | MeshError]:
     """What the work gives for each item, in their order.
 
@@ -41,9 +59,10 @@ def ordered_process_map(
         items: each is sent to a process, and its result back.
         processes: how many, at most one an item.
         ahead: how many items may be worked on or wait until they are taken; 0 for `ITEMS_AHEAD` a process.
+        limits: what an item may take.
 
     Yields:
-        A result, or a `MeshError` that says how the process ended.
+        A result, or a `MeshError` that says how the process ended, or which limit the item reached.
 
     Raises:
         ShapeyardError: if a process ends before it has begun to work, and a fresh one, too. What the work raises is
@@ -51,7 +70,7 @@ def ordered_process_map(
     """
     processes = min(processes, len(items))
     waiting: deque[tuple[T, Future[R]]] = deque()
-    with _Pool(start, processes) as pool:
+    with _Pool(start, processes, limits) as pool:
         for item in items:
             waiting.append((item, pool.submit(item)))
             if len(waiting) >= (ahead or ITEMS_AHEAD * processes):
@@ -64,10 +83,15 @@ class _ProcessEndedError(Exception):
     """How a process ended that should have answered."""
 
 
+class _LimitReachedError(_ProcessEndedError):
+    """Which limit the item reached that a process worked on."""
+
+
 class _Process(Generic[T, R]):
     """A process that works on one item after the other."""
 
-    def __init__(self, start: Callable[[], Callable[[T], R]], scratch: str) -> None:
+    def __init__(self, start: Callable[[], Callable[[T], R]], scratch: str, limits: Limits) -> None:
+        self._limits = limits
         self._pipe, theirs = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(theirs, start, scratch), daemon=True)
         self._process.start()
@@ -83,6 +107,7 @@ class _Process(Generic[T, R]):
             self._pipe.send(item)
         except OSError as error:
             raise self._ended() from error
+        self._watch()
         answer: R = self._answer()
         return answer
 
@@ -92,6 +117,17 @@ class _Process(Generic[T, R]):
     def kill(self) -> None:
         self._process.kill()
         self._process.join()
+
+    def _watch(self) -> None:
+        """Wait until there is an answer, or the process has ended; raises `_LimitReachedError` after ending it."""
+        begun = time.monotonic()
+        while not self._pipe.poll(WATCH_S):
+            if time.monotonic() - begun > self._limits.seconds:
+                self.kill()
+                raise _LimitReachedError(f"expected to be done in {self._limits.seconds:g} s, took longer")
+            if _resident_bytes(self._process.pid) > self._limits.gigabytes * 1e9:
+                self.kill()
+                raise _LimitReachedError(f"expected to need at most {self._limits.gigabytes:g} GB of memory, took more")
 
     def _answer(self) -> Any:
         try:
@@ -112,8 +148,8 @@ class _Process(Generic[T, R]):
 class _Pool(Generic[T, R]):
     """Processes with a thread each that waits for its answers. A crash ends both, and no other."""
 
-    def __init__(self, start: Callable[[], Callable[[T], R]], processes: int) -> None:
-        self._start = start
+    def __init__(self, start: Callable[[], Callable[[T], R]], processes: int, limits: Limits) -> None:
+        self._start, self._limits = start, limits
         self._folder = tempfile.TemporaryDirectory(prefix="shapeyard-", ignore_cleanup_errors=True)
         self._tasks: SimpleQueue[tuple[T, Future[R]] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -147,6 +183,9 @@ class _Pool(Generic[T, R]):
             self._is_one_short = False
         try:
             return future.result()
+        except _LimitReachedError as error:
+            self._is_one_short = True
+            return MeshError(str(error))
         except _ProcessEndedError:
             process = self._new_process()
         try:
@@ -155,12 +194,13 @@ class _Pool(Generic[T, R]):
             if not process.has_begun:
                 raise ShapeyardError(f"two processes ended before they could begin to work ({error})") from error
             self._is_one_short = True
-            return MeshError(f"the process that worked on it ended ({error})")
+            limit = isinstance(error, _LimitReachedError)
+            return MeshError(str(error) if limit else f"the process that worked on it ended ({error})")
         self._employ(process)
         return result
 
     def _new_process(self) -> _Process[T, R]:
-        process = _Process(self._start, self._folder.name)
+        process = _Process(self._start, self._folder.name, self._limits)
         self._processes = [*filter(_Process.is_alive, self._processes), process]
         return process
 
@@ -177,6 +217,14 @@ class _Pool(Generic[T, R]):
                 future.set_exception(error)
                 if isinstance(error, _ProcessEndedError):
                     return
+
+
+def _resident_bytes(pid: int | None) -> int:
+    """The physical memory of a process, by Linux's procfs(5); 0 for one that has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def _serve(pipe: Connection, start: Callable[[], Callable[[Any], Any]], scratch: str) -> None:

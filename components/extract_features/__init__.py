@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from shapeyard.contracts.stage import Artifact, MeshSettings, NonNegativeInt, OneOf, Range, Resources, Stage
+from shapeyard.contracts.stage import (
+    Artifact,
+    LimitedSettings,
+    MeshSettings,
+    NonNegativeInt,
+    OneOf,
+    Range,
+    Resources,
+    Stage,
+)
 
 
 @dataclass(frozen=True)
-class ExtractFeaturesSettings(MeshSettings):
+class ExtractFeaturesSettings(MeshSettings, LimitedSettings):
     """Which features are taken."""
 
     feature_set: Annotated[str, OneOf(("measures", "points256"))] = "measures"

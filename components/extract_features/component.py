@@ -13,6 +13,8 @@ def extract_features(
     max_triangles: int = 2_000_000,
     workers: int = 0,
     max_skipped: float = 0.5,
+    object_seconds: float = 120.0,
+    object_gigabytes: float = 4.0,
 ) -> str:
     """Turn printable objects into features: a grid, sizes, and shape in numbers.
 
@@ -25,6 +27,8 @@ def extract_features(
         max_triangles: Triangles of an object above which it is skipped.
         workers: Cores to work on; 0 for all that the process may use.
         max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
+        object_seconds: Seconds of work on an object after which it is skipped.
+        object_gigabytes: Memory of the process that works on an object above which it is skipped, in GB.
     """
     from components.extract_features import ExtractFeaturesSettings
     from components.extract_features.extract_features import extract_features as work
@@ -39,6 +43,8 @@ def extract_features(
             max_triangles=max_triangles,
             workers=workers,
             max_skipped=max_skipped,
+            object_seconds=object_seconds,
+            object_gigabytes=object_gigabytes,
         )
         work(meshes.path, features.path, settings)
         return place_of(features.uri, features.path)

@@ -23,7 +23,7 @@ from shapeyard.geometry.frames import Y_UP_FROM_Z_UP
 from shapeyard.geometry.part_features import Arrays, features_of_parts
 from shapeyard.geometry.preview import contact_sheet, render_occupancy
 from shapeyard.geometry.triangle_mesh import Mesh
-from shapeyard.processes import ordered_process_map
+from shapeyard.processes import Limits, ordered_process_map
 
 FEATURE_SETS = {"measures": (), "points256": ("points",)}
 """The arrays of each set besides the grid and the measures."""
@@ -52,8 +52,9 @@ def extract_features(meshes: str | Path, features: str | Path, settings: Extract
     )  # fmt: skip
     shown: list[tuple[str, NDArray[np.uint8]]] = []
     start = partial(_start, meshes, settings)
+    limits = Limits(settings.object_seconds, settings.object_gigabytes)
     with writer:
-        described = ordered_process_map(start, inputs.samples, cores(settings.workers))
+        described = ordered_process_map(start, inputs.samples, cores(settings.workers), limits=limits)
         for sample, found in track(zip(inputs.samples, described, strict=True), len(inputs.samples), "objects"):
             if isinstance(found, str | FormatError):
                 writer.skip(sample.id, str(found))

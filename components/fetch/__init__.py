@@ -13,7 +13,7 @@ class FetchSettings(Settings):
     """What is too large."""
 
     max_megabytes: PositiveInt = 256
-    """Files above this are skipped."""
+    """Objects whose files are larger than this together are skipped."""
     max_triangles: PositiveInt = 2_000_000
     """Triangles of an object above which it is skipped."""
     max_skipped: Annotated[float, Range(ge=0, le=1), NO_EFFECT] = 0.5

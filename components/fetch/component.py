@@ -16,7 +16,7 @@ def fetch(
     Args:
         shard: An item of plan.
         meshes: Dataset of kind meshes.
-        max_megabytes: Files above this are skipped.
+        max_megabytes: Objects whose files are larger than this together are skipped.
         max_triangles: Triangles of an object above which it is skipped.
         max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
     """

@@ -110,13 +110,17 @@ def _download(
     waiting = [*([part.key for part in parts] or [main.key]), *(file.key for file in item.listed.images)]
     seen: set[str] = set()
     by_name = {file.key.rpartition("/")[2].lower(): file.key for file in item.listed.own_files}
+    size = 0
     while waiting:
         key = waiting.pop()
         if key in seen or key not in files:
             continue  # what is missing (a texture, a material) is drawn in grey later
         seen.add(key)
+        size += files[key].size
         if files[key].size > limits.bytes:
             raise MeshError(f"{key}: expected at most {limits.bytes} bytes, got {files[key].size}")
+        if size > limits.bytes:
+            raise MeshError(f"{main.key}: expected at most {limits.bytes} bytes in all files of an object, got more")
         local_path(folder, key)
         target = local_path(folder, key.removeprefix(root))
         try:

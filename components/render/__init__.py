@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from shapeyard.contracts.stage import Artifact, NonNegativeInt, OneOf, Range, Resources, ShardSettings, Stage
+from shapeyard.contracts.stage import (
+    Artifact,
+    LimitedSettings,
+    NonNegativeInt,
+    OneOf,
+    Range,
+    Resources,
+    ShardSettings,
+    Stage,
+)
 from shapeyard.errors import require
 
 PASSES = ("normals", "albedo")
@@ -13,7 +22,7 @@ PASSES = ("normals", "albedo")
 
 
 @dataclass(frozen=True)
-class RenderSettings(ShardSettings):
+class RenderSettings(ShardSettings, LimitedSettings):
     """How objects are rendered."""
 
     cameras: str = "orbit"

@@ -21,6 +21,8 @@ def render(
     seed: int = 0,
     workers: int = 0,
     max_skipped: float = 0.5,
+    object_seconds: float = 120.0,
+    object_gigabytes: float = 4.0,
 ) -> str:
     """Render meshes to colour and depth images.
 
@@ -42,6 +44,8 @@ def render(
         seed: Of the azimuths at which orbit and sphere start, of r2n2's views, of random light and background.
         workers: Cores to work on; 0 for all that the process may use.
         max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
+        object_seconds: Seconds of work on an object after which it is skipped.
+        object_gigabytes: Memory of the process that works on an object above which it is skipped, in GB.
     """
     from components.render import RenderSettings
     from components.render.render import render as work
@@ -64,6 +68,8 @@ def render(
             seed=seed,
             workers=workers,
             max_skipped=max_skipped,
+            object_seconds=object_seconds,
+            object_gigabytes=object_gigabytes,
         )
         work(meshes.path, renders.path, settings)
         return place_of(renders.uri, renders.path)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from shapeyard.errors import MeshError, one_line
 from shapeyard.formats.mesh import MESSAGE_LENGTH, read_gltf, read_mesh
 from shapeyard.formats.plain_glb import plain_glb
-from shapeyard.formats.polygons import moved_obj
+from shapeyard.formats.ply import parse_colored_ply
+from shapeyard.formats.polygons import moved_obj, triangulate
 
 GLTF_FROM_BLENDER = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """Blender's glTF importer turns +Y up into +Z up; all others are told to leave the axes as they are."""
@@ -93,13 +94,6 @@ def _import_obj(path: Path, centre: NDArray[np.float64]) -> None:
     )
 
 
-def _import_ply(path: Path, centre: NDArray[np.float64]) -> None:
-    if centre.any():
-        _import_geometry(path, centre)
-        return
-    bpy.ops.wm.ply_import(filepath=str(path), forward_axis="Y", up_axis="Z")
-
-
 def _import_gltf(path: Path, centre: NDArray[np.float64]) -> None:
     """The scene as our own reader has it, with the file's materials: Blender has another opinion of some forms."""
     plain = path.with_name(f".plain-{path.stem[:100]}.glb")  # beside it, where its images are
@@ -112,14 +106,33 @@ def _import_gltf(path: Path, centre: NDArray[np.float64]) -> None:
     bpy.ops.import_scene.gltf(filepath=str(plain), import_shading="FLAT")
 
 
+def _import_ply(path: Path, centre: NDArray[np.float64]) -> None:
+    """With our own reader, since elements and lists that Blender does not know of make it write outside its memory."""
+    try:
+        polygons, colors = parse_colored_ply(path.read_bytes())
+        faces = triangulate(polygons)
+    except (ValueError, OverflowError, MeshError) as error:
+        raise MeshError(f"{path.name}: not readable as PLY: {one_line(error)[:MESSAGE_LENGTH]}") from error
+    mesh = _add_geometry(path, polygons.vertices - centre, faces)
+    if colors is not None:
+        linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
+        values = np.ones((len(colors), 4), np.float32)
+        values[:, :3] = linear
+        mesh.color_attributes.new("Col", "FLOAT_COLOR", "POINT").data.foreach_set("color", values.ravel())
+
+
 def _import_geometry(path: Path, centre: NDArray[np.float64]) -> None:
     vertices, faces = read_mesh(path)
-    vertices = vertices - centre
+    _add_geometry(path, vertices - centre, faces)
+
+
+def _add_geometry(path: Path, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> Any:
     mesh = bpy.data.meshes.new(path.stem)
     mesh.from_pydata(vertices, (), faces)
     item = bpy.data.objects.new(path.stem, mesh)
     bpy.context.scene.collection.objects.link(item)
     item.select_set(True)
+    return mesh
 
 
 _IMPORTERS: dict[str, Callable[[Path, NDArray[np.float64]], None]] = {

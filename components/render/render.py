@@ -25,7 +25,7 @@ from shapeyard.formats.confined import confine_mesh
 from shapeyard.formats.shapenet_rendering import METADATA, read_renderings
 from shapeyard.geometry.cameras import cameras_for, generator_for, intrinsics
 from shapeyard.geometry.preview import contact_sheet
-from shapeyard.processes import ITEMS_AHEAD, ordered_process_map
+from shapeyard.processes import ITEMS_AHEAD, Limits, ordered_process_map
 
 if TYPE_CHECKING:
     from components.render.studio import Studio
@@ -35,6 +35,8 @@ MAX_PROCESSES = 4
 WAITING_BYTES, BYTES_A_PIXEL = 500e6, 17
 """What objects that wait until they are written may take: of many or large views, which keep threads busy, fewer
 processes draw. A pixel has 17 bytes with all passes."""
+SECONDS_A_RAY = 5e-6
+"""That an object's rays may take beyond `object_seconds`: ten times what they take on one core."""
 PREVIEW_OBJECTS, PREVIEW_VIEWS = 8, 3
 CameraPlacement = Callable[[str, float], NDArray[np.float64]]
 """An object's id and the diagonal of its box → world_from_camera (V,4,4)."""
@@ -74,9 +76,12 @@ def render(meshes: str | Path, renders: str | Path, settings: RenderSettings) ->
     )
     draw = partial(_draw_or_say_why_not, meshes=inputs, place_cameras=place_cameras, surround=surround)
     with writer:
-        object_bytes = len(place_cameras("", 1.0)) * settings.image_size**2 * BYTES_A_PIXEL
+        pixels = len(place_cameras("", 1.0)) * settings.image_size**2
+        object_bytes = pixels * BYTES_A_PIXEL
+        seconds = settings.object_seconds + pixels * settings.samples * SECONDS_A_RAY
+        limits = Limits(seconds, settings.object_gigabytes)
         most = min(MAX_PROCESSES, int(WAITING_BYTES / (ITEMS_AHEAD * object_bytes)))
-        results = _draw_all(open_studio, draw, inputs.samples, cores(settings.workers), most)
+        results = _draw_all(open_studio, draw, inputs.samples, cores(settings.workers), most, limits)
         for sample, drawn in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
             if isinstance(drawn, FormatError):
                 writer.skip(sample.id, str(drawn))
@@ -132,6 +137,7 @@ def _draw_all(
     samples: Sequence[Sample],
     cores: int,
     most: int,
+    limits: Limits,
 ) -> Iterator[_Drawn | FormatError]:
     """What each sample gives, in order: one process a core, at most so many, since a small view keeps but one busy.
 
@@ -144,7 +150,8 @@ def _draw_all(
         return
     processes = max(min(cores, len(samples), most), 1)
     ahead = 0 if most else 1
-    yield from ordered_process_map(lambda: partial(draw, open_studio(cores // processes)), samples, processes, ahead)
+    start = lambda: partial(draw, open_studio(cores // processes))  # noqa: E731
+    yield from ordered_process_map(start, samples, processes, ahead, limits)
 
 
 def _open_studio(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shapeyard.contracts.stage import Artifact, MeshSettings, NonNegativeInt, PositiveInt, Resources, Share, Stage
+from shapeyard.contracts.stage import (
+    Artifact,
+    LimitedSettings,
+    MeshSettings,
+    NonNegativeInt,
+    PositiveInt,
+    Resources,
+    Share,
+    Stage,
+)
 
 
 @dataclass(frozen=True)
-class SampleSdfSettings(MeshSettings):
+class SampleSdfSettings(MeshSettings, LimitedSettings):
     """How the signed distance is sampled."""
 
     samples: PositiveInt = 500_000

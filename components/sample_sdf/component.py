@@ -19,6 +19,8 @@ def sample_sdf(
     max_triangles: int = 2_000_000,
     workers: int = 0,
     max_skipped: float = 0.5,
+    object_seconds: float = 120.0,
+    object_gigabytes: float = 4.0,
 ) -> str:
     """Sample the signed distance to meshes, as DeepSDF does.
 
@@ -37,6 +39,8 @@ def sample_sdf(
         max_triangles: Triangles of an object above which it is skipped.
         workers: Cores to work on; 0 for all that the process may use.
         max_skipped: Share of the objects that may be skipped before the stage fails, 0 to 1.
+        object_seconds: Seconds of work on an object after which it is skipped.
+        object_gigabytes: Memory of the process that works on an object above which it is skipped, in GB.
     """
     from components.sample_sdf import SampleSdfSettings
     from components.sample_sdf.sample_sdf import sample_sdf as work
@@ -57,6 +61,8 @@ def sample_sdf(
             max_triangles=max_triangles,
             workers=workers,
             max_skipped=max_skipped,
+            object_seconds=object_seconds,
+            object_gigabytes=object_gigabytes,
         )
         work(meshes.path, sdf.path, settings)
         return place_of(sdf.uri, sdf.path)

@@ -24,7 +24,7 @@ from shapeyard.geometry.preview import contact_sheet
 from shapeyard.geometry.sdf_samples import DepthViews, canonical_from_sphere, depth_views, draw_points
 from shapeyard.geometry.signed_distance import SignedDistance
 from shapeyard.geometry.slice_preview import largest_slice, render_slice
-from shapeyard.processes import ordered_process_map
+from shapeyard.processes import Limits, ordered_process_map
 
 PREVIEW_OBJECTS, PREVIEW_SIZE = 24, 160
 
@@ -73,7 +73,9 @@ def sample_sdf(meshes: str | Path, sdf: str | Path, settings: SampleSdfSettings)
     with writer:
         numbered = list(enumerate(inputs.samples))
         workers = cores(settings.workers)  # none begins a shape before one of theirs is written
-        results = ordered_process_map(partial(_start_sampling, inputs, settings), numbered, workers, ahead=workers)
+        limits = Limits(settings.object_seconds, settings.object_gigabytes)
+        start = partial(_start_sampling, inputs, settings)
+        results = ordered_process_map(start, numbered, workers, workers, limits)
         for sample, result in track(zip(inputs.samples, results, strict=True), len(inputs.samples), "objects"):
             if isinstance(result, FormatError):
                 writer.skip(sample.id, str(result))

@@ -8,41 +8,14 @@
     shard-000.zip     files, one folder per sample id     (kind meshes)
     preview.png       a contact sheet
 
-What a sample of each kind holds (V views of H×W pixels, D voxels a side; all types: `contracts.arrays.DTYPES`):
-
-    meshes            the source's own files, unchanged; attribute `main`: which of them is the mesh; where parts of a
-                      thing could not be read, `broken_parts`: one line each
-    renders           rgba (V,H,W,4) uint8, straight alpha; depth (V,H,W) float32: canonical units along the optical
-                      axis, background inf; intrinsics (3,3) pixels; world_from_camera (V,4,4), OpenCV axes; where they
-                      were asked for normals (V,H,W,3) float16: unit, canonical frame, towards the camera, and albedo
-                      (V,H,W,3) uint8 sRGB, both 0 outside the object's mask; attribute diagonal: of the object's box.
-                      External renderings have no depth (see `Dataset.has`): their mask is alpha ≥ 128
-    depths            depth (V,H,W) float32: predicted, finite inside the object's mask, inf outside
-    voxels            occupancy: bit-packed (D,D,D), index order x,y,z (see `pack_occupancy`), with the attributes
-                      resolution, translate (3,) and scale as binvox has them, in the file's own frame; `mode` of auto
-    reconstructions   probability (V,D,D,D) uint8, 0…255 for 0…1, index order x,y,z of the camera-frame cube (camera
-                      axes); canonical_from_cube (V,4,4): the cube's unit coordinates [0,1]³ into the canonical frame.
-                      Of several images (train_multiview) the cube is the canonical one, and each of the V shapes was
-                      made of more views: attributes view_order, and views_used (V): the first so many of these
-    predictions       probabilities (K,C) float32: a row for each of the K views (or the one grid) of the sample that
-                      was shown to the classifier; the dataset's attribute `classes` names the C columns
-    features          what a printed thing shows: occupancy as in voxels, turned about its upright axis; measures (F,)
-                      float32, named in the dataset's attribute `measures`; where asked for, points (256,256,3) uint8
-    sdf               positive, negative (N,4) float32: x, y, z, signed distance, negative inside, in random order;
-                      surface (S,6) float32: points of the visible surface, unit normals that lead outside; depth
-                      (V,H,W) float32 along the optical axis, inf for nothing, intrinsics (3,3) pixels and
-                      sdf_from_camera (V,4,4). All in the frame of a unit sphere around the object, with the attributes
-                      canonical_from_sdf (4,4) and two_sided: the share of the visible surface that can be seen from
-                      both sides
-    surfaces          V meshes in that frame, one after the other: vertices (ΣN,3) float32, faces (ΣM,3) int32, counts
-                      (V,2) int64: the vertices and faces of each; codes (V,C) float32, of which they were extracted.
-                      Attributes: inputs (V), what each was made from, and canonical_from_sdf
+What a sample of each kind holds: `shapeyard.contracts.arrays`.
 
 Splits are made once, by `plan`; every later dataset carries them on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -61,12 +34,23 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shapeyard import __version__
+from shapeyard.boundary import foreign, reader
 from shapeyard.contracts.arrays import check_arrays
-from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, require_space, write_json
+from shapeyard.contracts.files import (
+    MARK,
+    check_file,
+    describe_file,
+    empty_output,
+    is_as_left,
+    leave_stamps,
+    require_space,
+    write_json,
+)
 from shapeyard.contracts.licenses import UNKNOWN, attributions, check_license, count_licenses
 from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.contracts.planned import Planned, require_enough, require_enough_of_run
-from shapeyard.errors import DatasetError
+from shapeyard.contracts.shards import find_array, shard_path
+from shapeyard.errors import DatasetError, printable
 from shapeyard.local_paths import local_path
 
 CONTRACT_VERSION = 1
@@ -189,9 +173,7 @@ class DatasetWriter:
 
     def skip(self, sample_id: str, reason: str) -> None:
         """Leave a sample out, with the reason in one line; what is not UTF-8 in them is escaped."""
-        name, line = (
-            text.encode("utf-8", "backslashreplace").decode() for text in (sample_id, " ".join(reason.split()))
-        )
+        name, line = (printable(text) for text in (sample_id, " ".join(reason.split())))
         self._skipped.append(Skipped(name, line))
 
     def preview(self, image: NDArray[np.uint8] | Image.Image) -> None:
@@ -215,6 +197,7 @@ class DatasetWriter:
         if self._preview is not None:
             self._preview.save(self.path / "preview.png")
         samples = list(self._samples.values())
+        files = {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK}
         info = {
             "kind": self.kind,
             "contract_version": CONTRACT_VERSION,
@@ -226,11 +209,12 @@ class DatasetWriter:
                 "licenses": count_licenses(samples),
             },
             "attributions": [one._asdict() for one in attributions(samples)],
-            "files": {file.name: describe_file(file) for file in sorted(self.path.iterdir()) if file.name != MARK},
+            "files": files,
             "attributes": self.attributes,
             "planned": self.planned and self.planned._asdict(),
             "skipped": [asdict(s) for s in (*self._inherited, *self._skipped)],
         }
+        leave_stamps(self.path, files)
         write_json(self.path / "dataset.json", info)
 
 
@@ -245,6 +229,7 @@ class Dataset:
         fingerprint: a hash of all that the directories hold.
     """
 
+    @reader(DatasetError, "paths")
     def __init__(self, paths: Sequence[str | Path], kind: Kind) -> None:
         """Open; raises `DatasetError` for what is missing or broken, and as `require_enough_of_run` does."""
         if not paths:
@@ -256,7 +241,7 @@ class Dataset:
         self._folder: dict[str, Path] = {}
         self._open: dict[Path, Any] = {}
         self._names: dict[Path, list[str]] = {}
-        infos = [read_info(path) for path in self.paths]
+        infos = [_read_checked(path) for path in self.paths]
         full = next((info for info in infos if info["counts"]["samples"]), infos[0])
         self.attributes: dict[str, Any] = full["attributes"]
         shards = [Planned(**info["planned"]) for info in infos if info.get("planned")]
@@ -291,24 +276,24 @@ class Dataset:
         """The samples of one split."""
         return [sample for sample in self.samples if sample.split == split]
 
+    @reader(DatasetError, "sample_id")
     def read(self, sample_id: str, name: str, view: int | slice | None = None) -> NDArray[Any]:
         """An array of a sample, or one view or some rows of it."""
-        shard = self._shard_of(sample_id)
-        try:
-            return np.asarray(self._arrays(shard)[f"{sample_id}/{name}"][() if view is None else view])
-        except (KeyError, OSError, ValueError, IndexError) as error:
-            raise DatasetError(f"{shard}: sample {sample_id} has no readable {name}: {error}") from error
+        array = self._array(sample_id, name)
+        with foreign(f"{self._shard_of(sample_id)}: {name} of sample {sample_id}", DatasetError):
+            return np.asarray(array[() if view is None else view])
 
+    @reader(DatasetError, "sample_id")
     def shape(self, sample_id: str, name: str) -> tuple[int, ...]:
         """Of an array, without reading it."""
-        if not self.has(sample_id, name):
-            raise DatasetError(f"{self._shard_of(sample_id)}: sample {sample_id} has no {name}")
-        return tuple(self._arrays(self._shard_of(sample_id))[f"{sample_id}/{name}"].shape)
+        return tuple(self._array(sample_id, name).shape)
 
+    @reader(DatasetError, "sample_id")
     def has(self, sample_id: str, name: str) -> bool:
         """Whether a sample holds an array: some are optional."""
-        return f"{sample_id}/{name}" in self._arrays(self._shard_of(sample_id))
+        return find_array(self._arrays(self._shard_of(sample_id)), f"{sample_id}/{name}") is not None
 
+    @reader(DatasetError, "sample_id")
     def extract(self, sample_id: str, folder: Path) -> Path:
         """Unpack a mesh sample's files below `folder`; returns the path of the mesh itself.
 
@@ -317,7 +302,7 @@ class Dataset:
             FormatError: for a member whose name leads out of `folder`, or is no name of a file.
         """
         shard, prefix = self._shard_of(sample_id), f"{sample_id}/"
-        try:
+        with foreign(shard, DatasetError):
             if shard not in self._open:
                 self._open[shard] = zipfile.ZipFile(shard)
                 self._names[shard] = sorted(self._open[shard].namelist())
@@ -327,8 +312,6 @@ class Dataset:
                 target = local_path(folder, name[len(prefix) :])
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(archive.read(name))
-        except zipfile.BadZipFile as error:
-            raise DatasetError(f"{shard}: not a readable ZIP file: {error}") from error
         main = str(self[sample_id].attributes["main"])
         return folder if main == "." else local_path(folder, main)
 
@@ -338,18 +321,24 @@ class Dataset:
             store.close()
         self._open.clear()
 
+    def _array(self, sample_id: str, name: str) -> Any:
+        shard = self._shard_of(sample_id)
+        found = find_array(self._arrays(shard), f"{sample_id}/{name}")
+        if found is None:
+            raise DatasetError(f"{shard}: sample {sample_id} has no {name}")
+        return found
+
     def _arrays(self, shard: Path) -> Any:
         if shard not in self._open:
-            try:
+            with foreign(shard, DatasetError):
                 self._open[shard] = h5py.File(shard, "r")
-            except OSError as error:
-                raise DatasetError(f"{shard}: not a readable HDF5 file: {error}") from error
         return self._open[shard]
 
     def _shard_of(self, sample_id: str) -> Path:
-        return self._folder[sample_id] / self[sample_id].shard
+        return shard_path(self._folder[sample_id], self[sample_id].shard)
 
 
+@reader(DatasetError)
 def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
     """The dataset.json of a directory, after checking that the dataset is whole; with `content`, to the last byte.
 
@@ -368,10 +357,21 @@ def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
     if version != CONTRACT_VERSION:
         raise DatasetError(f"{path}: expected contract version {CONTRACT_VERSION}, got {version}")
     for name, described in files.items():
-        check_file(path / name, described, content=content)
+        check_file(shard_path(path, name), described, content=content)
     return info
 
 
+def _read_checked(path: Path) -> dict[str, Any]:
+    """The dataset.json of a directory: of one that was not written here, after its whole content was checked once."""
+    info = read_info(path)
+    if not is_as_left(path, info["files"]):
+        read_info(path, content=True)
+        with contextlib.suppress(OSError):  # a folder that is only to be read is checked each time
+            leave_stamps(path, info["files"])
+    return info
+
+
+@reader(DatasetError)
 def read_samples(path: Path) -> list[Sample]:
     """The rows of samples.jsonl."""
     file = path / "samples.jsonl"

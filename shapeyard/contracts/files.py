@@ -6,9 +6,9 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,30 @@ def require_space(path: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
+def leave_stamps(path: Path, names: Iterable[str]) -> None:
+    """Write down by which the files of a folder are known again: what a copy from elsewhere cannot have.
+
+    Raises:
+        OSError: if the folder can't be written to.
+    """
+    (path / MARK).write_text(MARK_TEXT + json.dumps(_stamps(path, names)), encoding="utf-8")
+
+
+def is_as_left(path: Path, names: Iterable[str]) -> bool:
+    """Whether the files are those that lay there at `leave_stamps`, and untouched since."""
+    try:
+        stamps = json.loads((path / MARK).read_text(encoding="utf-8").removeprefix(MARK_TEXT))
+        return bool(stamps == _stamps(path, names))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _stamps(path: Path, names: Iterable[str]) -> dict[str, list[int]]:
+    """Of each file its number in the file system, the time of its last change in nanoseconds, its bytes."""
+    stats = {name: (path / name).stat() for name in names}
+    return {name: [stat.st_ino, stat.st_mtime_ns, stat.st_size] for name, stat in stats.items()}
+
+
 def describe_file(path: Path) -> dict[str, Any]:
     """What is written down of a file, so that it can be checked later: its length and its hash."""
     with path.open("rb") as file:
@@ -76,9 +100,9 @@ def check_file(path: Path, described: Mapping[str, Any], *, content: bool) -> No
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is either whole or not there."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False, suffix=".part") as file:
+    part = path.with_name(f"{secrets.token_hex(8)}.part")
+    with part.open("x", encoding="utf-8") as file:  # readable as the user's umask says, other than a temporary file
         json.dump(value, file, indent=1, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)  # NamedTemporaryFile is private to its owner; other stages read this one
-    Path(file.name).replace(path)
+    part.replace(path)

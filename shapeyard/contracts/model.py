@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from shapeyard.boundary import reader
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
 from shapeyard.contracts.licenses import Licensed, attributions, count_licenses
 from shapeyard.contracts.model_card import model_card
@@ -65,6 +66,7 @@ def finish_model(
     write_json(path / "metrics.json", {**metrics, **told})
 
 
+@reader(DatasetError)
 def check_model(path: str | Path) -> None:
     """Raise `DatasetError` unless the model is whole, to the last byte."""
     for name, described in read_metrics(path).get("files", {}).items():
@@ -81,12 +83,14 @@ def read_metrics(path: str | Path) -> dict[str, Any]:
     return _read(path, "metrics.json")
 
 
+@reader(DatasetError)
 def read_history(path: str | Path) -> list[dict[str, float]]:
     """history.csv as rows of numbers; empty cells are left out."""
     with (Path(path) / "history.csv").open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(file)]
 
 
+@reader(DatasetError)
 def _read(path: str | Path, name: str) -> dict[str, Any]:
     path = Path(path)
     if not (path / "metrics.json").is_file():

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
-from shapeyard.errors import ShapeyardError, one_line
+from shapeyard.errors import ShapeyardError, one_line, printable
 
 T = TypeVar("T")
 EVENTS_VARIABLE = "SHAPEYARD_EVENTS"
@@ -50,6 +50,7 @@ class _Reporter:
             self.file.write(json.dumps({"event": event, **values}) + "\n")
 
     def progress(self, done: int, total: int, note: str) -> None:
+        note = printable(note)
         now = time.monotonic()
         if done < total and now - self.last_update < UPDATE_INTERVAL_S:
             return
@@ -60,8 +61,10 @@ class _Reporter:
 
     def _draw(self, done: int, total: int, note: str) -> None:
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        note = escape(note)  # square brackets would be taken for markup
         if self.bar is None:
             self.bar = Progress(
                 TextColumn(f"[bold]{self.to.stage}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),

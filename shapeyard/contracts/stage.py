@@ -280,3 +280,13 @@ class MeshSettings(ShardSettings):
 
     max_triangles: PositiveInt = 2_000_000
     """Triangles of an object above which it is skipped."""
+
+
+@dataclass(frozen=True)
+class LimitedSettings(Settings):
+    """What the stages have in common that work on objects in processes of their own."""
+
+    object_seconds: Annotated[float, Range(gt=0), NO_EFFECT] = 120.0
+    """Seconds of work on an object after which it is skipped."""
+    object_gigabytes: Annotated[float, Range(gt=0), NO_EFFECT] = 4.0
+    """Memory of the process that works on an object above which it is skipped, in GB."""

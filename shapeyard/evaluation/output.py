@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from shapeyard import __version__
+from shapeyard.boundary import reader
 from shapeyard.contracts.dataset import Dataset, Sample
-from shapeyard.contracts.files import empty_output, write_json
+from shapeyard.contracts.files import check_file, describe_file, empty_output, write_json
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.table import EvaluationTable
 
@@ -28,15 +29,19 @@ def write_evaluation(folder: Path, stage: str, table: EvaluationTable, metrics: 
     """Empty the folder and write both files, metrics.json atomically; null stands in it for what is not finite."""
     empty_output(folder)
     table.write(folder / ROWS)
-    write_json(folder / METRICS, without_nan({"stage": stage, "version": __version__, **metrics}))
+    files = {ROWS: describe_file(folder / ROWS)}
+    write_json(folder / METRICS, without_nan({"stage": stage, "version": __version__, **metrics, "files": files}))
 
 
+@reader(DatasetError, "folder")
 def read_evaluation(folder: Path) -> EvaluationFolder:
     """Read a folder; raises `DatasetError` if it is missing or broken."""
     if not (folder / METRICS).is_file():
         raise DatasetError(f"{folder}: expected an evaluation, found no {METRICS} (missing or never finished)")
     try:
         metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        for described in metrics.pop("files", {}).values():
+            check_file(folder / ROWS, described, content=True)
         return EvaluationFolder(metrics, EvaluationTable.read(folder / ROWS))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{folder}: not readable as an evaluation: {error}") from error

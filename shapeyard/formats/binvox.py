@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shapeyard.boundary import reader
 from shapeyard.errors import FormatError
 
 MAX_RESOLUTION = 512
@@ -38,6 +39,7 @@ class Binvox(NamedTuple):
     """side of the cube"""
 
 
+@reader(FormatError)
 def read_binvox(path: str | Path, max_resolution: int = MAX_RESOLUTION) -> Binvox:
     """Read a .binvox file.
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeyard.boundary import reader
 from shapeyard.errors import FormatError
 from shapeyard.geometry.cameras import MAX_DISTANCE, MAX_VIEWS
 
@@ -43,6 +44,7 @@ def is_camera_file(cameras: str) -> bool:
     return cameras.lower().endswith(".json") or cameras.lstrip().startswith("{")
 
 
+@reader(FormatError, "cameras")
 def read_camera_file(cameras: str) -> CameraFile:
     """Read and check a camera file.
 

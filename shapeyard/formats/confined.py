@@ -7,7 +7,6 @@ there.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -16,29 +15,34 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from shapeyard.boundary import reader
 from shapeyard.errors import MeshError, one_line
 from shapeyard.formats.polygons import plain_text
 from shapeyard.formats.references import readings_of, split_texture_statement
+from shapeyard.formats.textures import Textures, gltf_json, require_small_gltf_images
 from shapeyard.local_paths import is_below, is_regular_file_below
 
 TEXTURE_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tga", ".tif", ".tiff", ".webp", ".exr", ".hdr", ".dds", ".psd", ".sgi",
-     ".rgb", ".rgba", ".bw", ".jp2", ".j2c", ".cin", ".dpx", "")
+    (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".tga", ".tif", ".tiff", ".webp", ".dds", ".psd", ".sgi",
+     ".rgb", ".rgba", ".bw", ".jp2", ".j2c", "")
 )  # fmt: skip
-"""Others are left out: Blender hands films to a library that follows playlists to further files."""
+"""Others are left out: Blender hands films to a library that follows playlists to further files, and what EXR and its
+like claim cannot be looked at before."""
 TEXTURE_KEYWORDS = frozenset(
     (b"map_Kd", b"map_Ks", b"map_Ns", b"map_d", b"map_Ke", b"map_refl", b"refl", b"map_Bump", b"map_bump", b"bump",
      b"map_Pr", b"map_Pm", b"map_Ps")
 )  # fmt: skip
 KEYWORDS = {keyword.lower(): keyword for keyword in (b"newmtl", b"Kd", *sorted(TEXTURE_KEYWORDS))}
 """As Blender wants them: others write them in capitals, or all small."""
+OTHER_STATEMENT = re.compile(rb"\n(?![ \t]*(?:vn?|vt|f|usemtl)[ \t])[^\n]*")
+"""What of an OBJ file is not handed on: all but corners, faces and their materials. Curves and their like crash
+importers."""
 LIBRARY = re.compile(rb"(?:^|\n)[ \t]*mtllib[ \t]+([^\n]+)", re.IGNORECASE)
 NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-GLB_HEADER = 20
-"""Bytes in front of a GLB file's JSON."""
 MESSAGE_LENGTH = 200
 
 
+@reader(MeshError)
 def confine_mesh(path: Path, folder: Path) -> Path:
     """A mesh whose every reference is to a regular file below `folder`.
 
@@ -72,12 +76,20 @@ def _confined_obj(path: Path, folder: Path) -> Path:
     if is_regular_file_below(folder, beside):
         libraries.append(beside)
     copy = Path(tempfile.mkdtemp(dir=folder)) / path.name
-    lines = [line for library in dict.fromkeys(libraries) for line in _materials(library, folder, copy.parent)]
+    textures = Textures()
+    lines = [
+        line for library in dict.fromkeys(libraries) for line in _materials(library, folder, copy.parent, textures)
+    ]
     copy.with_name("materials.mtl").write_bytes(b"".join(line + b"\n" for line in lines))
     with copy.open("wb") as obj:
         obj.write(b"mtllib materials.mtl\n")
-        obj.write(_without_libraries(content))
+        obj.write(_without_libraries(_statements(content)))
     return copy
+
+
+def _statements(content: bytes) -> bytes:
+    """An OBJ file's statements of the kinds that were understood, a line each."""
+    return OTHER_STATEMENT.sub(b"", b"\n" + content.replace(b"\\\n", b" "))[1:]
 
 
 def _without_libraries(content: bytes) -> bytes:
@@ -85,7 +97,7 @@ def _without_libraries(content: bytes) -> bytes:
     return content.replace(b"mtllib", b"######")
 
 
-def _materials(library: Path, folder: Path, target: Path) -> Iterator[bytes]:
+def _materials(library: Path, folder: Path, target: Path, textures: Textures) -> Iterator[bytes]:
     """What a material's colour follows from, as statements of a library in the folder `target`."""
     content = plain_text(library.read_bytes()).replace(b"\\\n", b"  ")
     in_material = False
@@ -107,7 +119,8 @@ def _materials(library: Path, folder: Path, target: Path) -> Iterator[bytes]:
                 if file is None and keyword != b"map_Kd":
                     continue  # it would not change the colour
                 # A name that is nowhere, so that the texture is known to be missing.
-                shown = os.fsencode(os.path.relpath(file, target)) if file else b"no-" + os.fsencode(target.name)
+                known = file if file is not None and textures.take(file) else None
+                shown = os.fsencode(os.path.relpath(known, target)) if known else b"no-" + os.fsencode(target.name)
                 yield b" ".join((keyword, *(_placement(options) if file else ()), shown))
 
 
@@ -152,7 +165,14 @@ def _find(name: str, beside: Path, folder: Path, *, textures: bool = False) -> P
 
 
 def _require_confined_gltf(path: Path, folder: Path) -> None:
-    for kind, uri in _gltf_references(path):
+    content = path.read_bytes()
+    try:
+        document = gltf_json(content)
+    except ValueError:
+        return  # Blender reads it by the same means, and will say what is wrong
+    except RecursionError as error:
+        raise MeshError(f"{path.name}: expected glTF's JSON, got lists in lists without end") from error
+    for kind, uri in _gltf_references(path, document):
         shown = uri if len(uri) <= MESSAGE_LENGTH else f"{uri[:MESSAGE_LENGTH]}…"
         file = path.parent / unquote(uri)
         if not is_below(folder, file):
@@ -161,19 +181,11 @@ def _require_confined_gltf(path: Path, folder: Path) -> None:
             raise MeshError(f"{path.name}: expected {kind} in regular files, got {shown!r}")
         if kind == "images" and file.suffix.lower() not in TEXTURE_SUFFIXES:
             raise MeshError(f"{path.name}: expected images in a format of images, got {shown!r}")
+    require_small_gltf_images(path, document, content)
 
 
-def _gltf_references(path: Path) -> Iterator[tuple[str, str]]:
+def _gltf_references(path: Path, document: Any) -> Iterator[tuple[str, str]]:
     """What kind of content, and the URI, where it is a file's; the file is read as Blender reads it: by its content."""
-    content = path.read_bytes()
-    if content[:4] == b"glTF":
-        content = content[GLB_HEADER : GLB_HEADER + int.from_bytes(content[12:16], "little")]
-    try:
-        document: Any = json.loads(str(content, encoding="utf-8"))
-    except ValueError:
-        return  # Blender reads it by the same means, and will say what is wrong
-    except RecursionError as error:
-        raise MeshError(f"{path.name}: expected glTF's JSON, got lists in lists without end") from error
     try:
         for kind in ("buffers", "images"):
             for entry in document.get(kind) or ():

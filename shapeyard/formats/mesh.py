@@ -12,9 +12,10 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from shapeyard.boundary import reader
 from shapeyard.errors import MeshError, TooLargeError, one_line
 from shapeyard.formats.gltf import GltfScene, glb_binary
-from shapeyard.formats.ply import faces_claimed_by_ply, parse_ply
+from shapeyard.formats.ply import claimed_by_ply, parse_ply
 from shapeyard.formats.polygons import Polygons, parse_obj, parse_off, triangulate
 from shapeyard.formats.stl import parse_stl, stl_triangle_count
 from shapeyard.geometry.triangle_mesh import Mesh
@@ -24,6 +25,8 @@ MESH_SUFFIXES = (".obj", ".stl", ".off", ".ply", ".glb", ".gltf")
 MAX_TRIANGLES = 2_000_000
 MAX_BYTES = 256 * 1024**2
 """A text file takes some ten times its size while it is read."""
+MAX_PARTS = 20_000
+"""Nodes and primitives of a glTF scene: ten thousand of them take a second."""
 ACCESSORS_PER_TRIANGLE = 16
 """More glTF accessor elements than this for each triangle that is allowed are no honest mesh."""
 MESSAGE_LENGTH = 200
@@ -35,6 +38,7 @@ FOREIGN_CONTENT = {
 }  # fmt: skip
 
 
+@reader(MeshError)
 def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> Mesh:
     """Read an OBJ, STL, OFF, PLY, GLB or glTF file; polygons become triangles (`polygons.triangulate`).
 
@@ -55,6 +59,7 @@ def read_mesh(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: i
     return parse_mesh(_read_bytes(path, max_bytes), path, max_triangles, max_bytes)
 
 
+@reader(MeshError)
 def parse_mesh(
     content: bytes, path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES
 ) -> Mesh:
@@ -70,7 +75,10 @@ def parse_mesh(
     try:
         _refuse_foreign(content)
         if suffix in _PARSERS:
-            _refuse_too_many(_CLAIMS[suffix](content), max_triangles)
+            triangles, vertices = _CLAIMS[suffix](content)
+            _refuse_too_many(triangles, max_triangles)
+            if vertices > 3 * max_triangles:
+                raise MeshError(f"expected at most {3 * max_triangles} vertices, got {vertices}")
             polygons = _PARSERS[suffix](content)
             _refuse_too_many(int(np.maximum(polygons.sizes - 2, 0).sum()), max_triangles)
             return _checked(polygons.vertices, triangulate(polygons))
@@ -111,25 +119,27 @@ def _refuse_too_many(triangles: int, max_triangles: int) -> None:
         raise TooLargeError(f"expected at most {max_triangles} triangles, got {triangles}")
 
 
-def _claimed_by_stl(content: bytes) -> int:
+def _claimed_by_stl(content: bytes) -> tuple[int, int]:
     binary = stl_triangle_count(content)
-    return content.count(b"endfacet") if binary is None else binary
+    triangles = content.count(b"endfacet") if binary is None else binary
+    return triangles, content.count(b"vertex") if binary is None else 3 * triangles
 
 
-def _claimed_by_obj(content: bytes) -> int:
+def _claimed_by_obj(content: bytes) -> tuple[int, int]:
     if b"\0" in content[:4096]:
         raise MeshError("expected the text of an OBJ file, got binary data")
-    return content.count(b"\nf ")
+    return content.count(b"\nf "), content.count(b"\nv ")
 
 
-def _claimed_by_off(content: bytes) -> int:
-    counts = re.match(rb"(?:\s|#[^\n]*\n)*\w*OFF(?:\s|#[^\n]*\n)*\d+\s+(\d{1,18})\s", content)
-    return int(counts[1]) if counts else 0
+def _claimed_by_off(content: bytes) -> tuple[int, int]:
+    counts = re.match(rb"(?:\s|#[^\n]*\n)*\w*OFF(?:\s|#[^\n]*\n)*(\d{1,18})\s+(\d{1,18})\s", content)
+    return (int(counts[2]), int(counts[1])) if counts else (0, 0)
 
 
-_CLAIMS: dict[str, Callable[[bytes], int]] = {
-    ".obj": _claimed_by_obj, ".off": _claimed_by_off, ".ply": faces_claimed_by_ply, ".stl": _claimed_by_stl,
+_CLAIMS: dict[str, Callable[[bytes], tuple[int, int]]] = {
+    ".obj": _claimed_by_obj, ".off": _claimed_by_off, ".ply": claimed_by_ply, ".stl": _claimed_by_stl,
 }  # fmt: skip
+"""How many triangles and vertices there are at least, before any is read."""
 _PARSERS: dict[str, Callable[[bytes], Polygons]] = {
     ".obj": parse_obj, ".off": parse_off, ".ply": parse_ply, ".stl": parse_stl,
 }  # fmt: skip
@@ -181,22 +191,28 @@ def _gltf_buffers(header: Any, folder: Path, max_triangles: int, max_bytes: int)
     A header that asks for more memory than a mesh of the allowed size could need is refused.
     """
     try:
+        parts = len(header.get("nodes", ())) + sum(len(mesh["primitives"]) for mesh in header.get("meshes", ()))
         elements = sum(int(accessor["count"]) for accessor in header.get("accessors", []))
         uris = [str(buffer["uri"]) for buffer in header.get("buffers", []) if "uri" in buffer]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MeshError(f"expected glTF's accessors and buffers: {one_line(error)}") from error
     if elements > ACCESSORS_PER_TRIANGLE * max_triangles:
         raise MeshError(f"expected at most {max_triangles} triangles, got {elements} glTF accessor elements")
-    buffers = {}
-    for uri in dict.fromkeys(uris):
+    if parts > MAX_PARTS:
+        raise MeshError(f"expected at most {MAX_PARTS} nodes and primitives, got {parts}")
+    buffers: dict[str, bytes] = {}
+    left = max_bytes
+    for uri in uris:  # one that is named twice counts twice: it is read so often
         if "base64," in uri:
             continue
         file = folder / unquote(uri)
         if not is_regular_file_below(folder, file):
             raise MeshError(f"expected buffers in files of the mesh's folder, got {uri[:MESSAGE_LENGTH]!r}")
-        if file.stat().st_size > max_bytes:
-            raise MeshError(f"expected buffers of at most {max_bytes} bytes, got {uri}")
-        buffers[uri] = file.read_bytes()
+        left -= file.stat().st_size
+        if left < 0:
+            raise MeshError(f"expected at most {max_bytes} bytes in all buffers, got more")
+        if uri not in buffers:
+            buffers[uri] = file.read_bytes()
     return buffers
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from scipy import ndimage
 
+from shapeyard.boundary import reader
 from shapeyard.errors import FormatError
 from shapeyard.formats.eight_bits import to_rgba
+from shapeyard.formats.image_files import read_image
 from shapeyard.geometry.framing import OPAQUE
 
 TOLERANCE = 24
@@ -18,9 +20,9 @@ TOLERANCE = 24
 PLAIN_SHARE = 0.9
 """Of the border's pixels that must have the background's colour; an object may be cut off by the rest."""
 MIN_PIXELS = 64
-MAX_PIXELS = 100_000_000
 
 
+@reader(FormatError)
 def read_photograph(path: str | Path, tolerance: int = TOLERANCE) -> NDArray[np.uint8]:
     """Read an image file and cut the object out.
 
@@ -28,7 +30,7 @@ def read_photograph(path: str | Path, tolerance: int = TOLERANCE) -> NDArray[np.
     to the border and of the border's colour; a hole through the object that is not connected stays part of it.
 
     Args:
-        path: any format that Pillow reads; an EXIF orientation is applied.
+        path: PNG, JPEG, WebP, BMP, TIFF or GIF; an EXIF orientation is applied. Above 16 million pixels it is reduced.
         tolerance: how much a channel of the background may differ from the median of the border, 0 to 255.
 
     Returns:
@@ -49,23 +51,16 @@ def read_photograph(path: str | Path, tolerance: int = TOLERANCE) -> NDArray[np.
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise FormatError(f"{path}: expected at most {MAX_PIXELS} pixels, got {image.width} × {image.height}")
-            return np.asarray(to_rgba(ImageOps.exif_transpose(image)))
-    except FormatError:
-        raise
-    except Exception as error:  # Pillow's readers raise anything at all on a broken file
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise FormatError(f"{path}: not readable as an image: {' '.join(reason.split())}") from error
+    return np.asarray(to_rgba(ImageOps.exif_transpose(read_image(path))))
 
 
 def _background(rgb: NDArray[np.uint8], tolerance: int, path: str | Path) -> NDArray[np.bool_]:
     """(H,W) bool: what is of the border's colour and connected to it by such pixels."""
     border = np.concatenate([rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]])
     color = np.median(border, axis=0)
-    alike = (np.abs(rgb - color) <= tolerance).all(axis=2)
+    alike = np.ones(rgb.shape[:2], bool)
+    for channel, value in enumerate(color.tolist()):  # one after the other: all at once take eight times the memory
+        alike &= np.abs(rgb[..., channel] - np.float32(value)) <= tolerance
     share = float(np.concatenate([alike[0], alike[-1], alike[:, 0], alike[:, -1]]).mean())
     if share < PLAIN_SHARE:
         raise FormatError(

@@ -7,6 +7,7 @@ trimesh's refuses binary files that mix triangles with larger polygons, and take
 from __future__ import annotations
 
 import re
+from array import array
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ TYPES = {
     "float": "f4", "double": "f8", "float32": "f4", "float64": "f8",
 }  # fmt: skip
 BYTE_ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+MAX_FOREIGN_ROWS = 500_000
+"""Of elements that are passed over, where each row's length must be looked at."""
+COLORS = ("red", "green", "blue")
 INDEX_LISTS = ("vertex_indices", "vertex_index")
 
 
@@ -42,12 +46,21 @@ def parse_ply(content: bytes) -> Polygons:
     """A PLY file's vertices and faces; all else is passed over.
 
     Raises:
+        ValueError, MeshError: as `parse_colored_ply`.
+    """
+    return parse_colored_ply(content)[0]
+
+
+def parse_colored_ply(content: bytes) -> tuple[Polygons, NDArray[np.float32] | None]:
+    """A PLY file's vertices and faces, and the vertices' colours (N,3) in sRGB, 0 to 1, where it has them.
+
+    Raises:
         ValueError: for numbers that are none.
         MeshError: for a header that is not PLY's, or a file that is shorter than it claims.
     """
     elements, byte_order, body = _read_header(content)
     source: _Source = _Binary(body, byte_order) if byte_order else _Text(body)
-    vertices = np.zeros((0, 3))
+    vertices, colors = np.zeros((0, 3)), None
     corners, sizes = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for element in elements:
         columns = _read_rows(element, source) if element.properties and element.rows else {}
@@ -56,10 +69,20 @@ def parse_ply(content: bytes) -> Polygons:
                 if not {"x", "y", "z"} <= columns.keys():
                     raise MeshError("the PLY vertices have no x, y and z")
                 vertices = np.stack([columns[name].values for name in "xyz"], axis=1).astype(np.float64)
+                colors = _colors(element, columns)
             for name in INDEX_LISTS:
                 if element.name == "face" and name in columns:
                     corners, sizes = columns[name].values.astype(np.int64), columns[name].lengths.astype(np.int64)
-    return Polygons(vertices, corners, sizes)
+    return Polygons(vertices, corners, sizes), colors
+
+
+def _colors(element: _Element, columns: dict[str, _Column]) -> NDArray[np.float32] | None:
+    kinds = {item.name: np.dtype(item.kind) for item in element.properties}
+    if not set(COLORS) <= columns.keys():
+        return None
+    highest = [1.0 if kinds[name].kind == "f" else float(np.iinfo(kinds[name]).max) for name in COLORS]
+    values = np.stack([columns[name].values for name in COLORS], axis=1) / highest
+    return np.asarray(np.nan_to_num(np.clip(values, 0, 1)), np.float32)
 
 
 def parse_ply_vertices(content: bytes) -> dict[str, NDArray[np.float64]]:
@@ -77,12 +100,13 @@ def parse_ply_vertices(content: bytes) -> dict[str, NDArray[np.float64]]:
     return {}
 
 
-def faces_claimed_by_ply(content: bytes) -> int:
-    """How many faces the header claims; raises `MeshError` as `parse_ply` does, before anything is allocated."""
+def claimed_by_ply(content: bytes) -> tuple[int, int]:
+    """How many faces and vertices the header claims; raises `MeshError` before anything is allocated."""
     elements, _, body = _read_header(content)
     for element in elements:
         _expect(element.rows <= len(body) or not element.properties, element)
-    return sum(element.rows for element in elements if element.name == "face")
+    claims = [sum(element.rows for element in elements if element.name == name) for name in ("face", "vertex")]
+    return claims[0], claims[1]
 
 
 def _read_header(content: bytes) -> tuple[list[_Element], str, bytes]:
@@ -191,11 +215,25 @@ def _read_rows(element: _Element, source: _Source) -> dict[str, _Column]:
         else:
             return columns
     source.position = start
-    rows = [_read_row(element, source) for _ in range(element.rows)]
-    for index, item in enumerate(element.properties):
-        cells = [row[index] for row in rows]
-        columns[item.name] = _Column(np.concatenate(cells), np.array([cell.size for cell in cells]))
-    return columns
+    return _read_uneven_rows(element, source)
+
+
+def _read_uneven_rows(element: _Element, source: _Source) -> dict[str, _Column]:
+    """One after the other, which takes microseconds each; kept as bare numbers: arrays take ten times as much."""
+    kept = element.name in ("vertex", "face")
+    if not kept and element.rows > MAX_FOREIGN_ROWS:
+        raise MeshError(f"expected at most {MAX_FOREIGN_ROWS} uneven rows of {element.name}, got {element.rows}")
+    cells: list[tuple[array[float], array[int]]] = [(array("d"), array("q")) for _ in element.properties]
+    for _ in range(element.rows):
+        row = _read_row(element, source)
+        if kept:
+            for (values, lengths), cell in zip(cells, row, strict=True):
+                values.extend(cell.tolist())
+                lengths.append(cell.size)
+    return {
+        item.name: _Column(np.array(values), np.array(lengths))
+        for item, (values, lengths) in zip(element.properties, cells, strict=True)
+    }
 
 
 def _read_row(element: _Element, source: _Source) -> list[NDArray[Any]]:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -17,8 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.errors import FormatError, one_line
+from shapeyard.boundary import foreign, reader
+from shapeyard.errors import FormatError
 from shapeyard.formats.mesh import MAX_BYTES
+from shapeyard.formats.npz_arrays import read_npz
 from shapeyard.formats.ply import parse_ply_vertices
 
 COORDINATES, NORMALS = ("x", "y", "z"), ("nx", "ny", "nz")
@@ -42,6 +43,7 @@ class SignedSamples(NamedTuple):
     """(M,4) inside"""
 
 
+@reader(FormatError)
 def read_points(path: str | Path, max_bytes: int = MAX_BYTES) -> PointCloud | SignedSamples:
     """Read a .ply, .xyz or .npz file.
 
@@ -56,18 +58,14 @@ def read_points(path: str | Path, max_bytes: int = MAX_BYTES) -> PointCloud | Si
     parse = _PARSERS.get(path.suffix.lower())
     if parse is None:
         raise FormatError(f"{path}: expected one of {', '.join(_PARSERS)}, got {path.suffix or 'no ending'}")
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise FormatError(f"{path}: expected at most {max_bytes} bytes, got {size}")
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise FormatError(f"expected at most {max_bytes} bytes, got {size}")
-        return parse(path.read_bytes(), max_bytes)
+        with foreign(path, kind=path.suffix[1:].upper()):
+            return parse(path.read_bytes(), max_bytes)
     except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
-    except OSError as error:
-        raise FormatError(f"{path}: not readable: {error.strerror or one_line(error)}") from error
-    except (ValueError, OverflowError, EOFError, zipfile.BadZipFile) as error:
-        name = path.suffix[1:].upper()
-        raise FormatError(f"{path}: not readable as {name}: {one_line(error)[:200]}") from error
+        raise error if str(error).startswith(str(path)) else FormatError(f"{path}: {error}") from error
 
 
 def _parse_ply(content: bytes, _: int) -> PointCloud:
@@ -87,19 +85,15 @@ def _parse_xyz(content: bytes, _: int) -> PointCloud:
 
 
 def _parse_npz(content: bytes, max_bytes: int) -> PointCloud | SignedSamples:
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > max_bytes:
-        raise FormatError(f"expected at most {max_bytes} bytes unpacked, got {unpacked}")
-    with np.load(BytesIO(content), allow_pickle=False) as arrays:
-        for first, second, width in (("points", "normals", 3), ("pos", "neg", 4), ("positive", "negative", 4)):
-            if {first, second} <= set(arrays.files):
-                found = [_numbers(arrays[name], name, width) for name in (first, second)]
-                if width == 3:
-                    return PointCloud(*found)
-                kept = (one[np.isfinite(one).all(axis=1)] for one in found)  # DeepSDF's own files hold some NaN
-                return SignedSamples(*(one.astype(np.float32) for one in kept))
-        raise FormatError(f"expected points and normals, or pos and neg, got {', '.join(arrays.files) or 'nothing'}")
+    arrays = read_npz("its arrays", None, max_bytes, content)
+    for first, second, width in (("points", "normals", 3), ("pos", "neg", 4), ("positive", "negative", 4)):
+        if {first, second} <= arrays.keys():
+            found = [_numbers(arrays[name], name, width) for name in (first, second)]
+            if width == 3:
+                return PointCloud(*found)
+            kept = (one[np.isfinite(one).all(axis=1)] for one in found)  # DeepSDF's own files hold some NaN
+            return SignedSamples(*(one.astype(np.float32) for one in kept))
+    raise FormatError(f"expected points and normals, or pos and neg, got {', '.join(arrays) or 'nothing'}")
 
 
 def _numbers(values: NDArray[Any], name: str, width: int) -> NDArray[np.float64]:

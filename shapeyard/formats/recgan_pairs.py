@@ -16,15 +16,15 @@ Axes: the first runs across the image, the second along it, the third away from 
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.errors import FormatError, one_line, require
+from shapeyard.boundary import reader
+from shapeyard.errors import FormatError, require
+from shapeyard.formats.npz_arrays import read_npz
 
 RESOLUTION = 256
 """Voxels along the cube's side; the longest side of a grid has about as many."""
@@ -32,7 +32,6 @@ FRAMING = "whole object's box"
 """What their cube is put around, to be named wherever a figure comes from these pairs."""
 MAX_BYTES = RESOLUTION**3 + 4096
 FOLDER = re.compile(r"(train|test)\w*?_25d_vox256")
-ArrayError = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 class PairFiles(NamedTuple):
@@ -82,6 +81,7 @@ def find_recgan_pairs(folder: str | Path) -> list[PairFiles]:
     return pairs
 
 
+@reader(FormatError, "files.surface")
 def read_recgan_pair(files: PairFiles) -> Pair:
     """Read both grids, unpadded as they are.
 
@@ -108,17 +108,10 @@ def in_cube(grid: NDArray[np.bool_], resolution: int = RESOLUTION) -> NDArray[np
 
 
 def _read_grid(path: Path) -> NDArray[np.bool_]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            claimed = archive.getinfo("arr_0.npy").file_size
-        if claimed > MAX_BYTES:
-            raise FormatError(f"{path}: expected at most {MAX_BYTES} bytes of voxels, got {claimed}")
-        with np.load(path, allow_pickle=False) as arrays:
-            values = arrays["arr_0"]
-    except FormatError:
-        raise
-    except ArrayError as error:
-        raise FormatError(f"{path}: not readable as an .npz of one grid: {one_line(error)}") from error
+    arrays = read_npz(path, ("arr_0",), MAX_BYTES)
+    if "arr_0" not in arrays:
+        raise FormatError(f"{path}: expected an .npz of one grid, found no arr_0")
+    values = arrays["arr_0"]
     if values.ndim == 4 and values.shape[3] == 1:
         values = values[..., 0]
     if values.ndim != 3 or not values.size or max(values.shape) > RESOLUTION:

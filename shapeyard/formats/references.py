@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from shapeyard.boundary import reader
+from shapeyard.errors import FormatError
+
 OPTION_ARGUMENTS = {"-o": 3, "-s": 3, "-t": 3, "-mm": 2, "-texres": 1, "-clamp": 1, "-bm": 1, "-blendu": 1,
                     "-blendv": 1, "-boost": 1, "-cc": 1, "-imfchan": 1, "-type": 1}  # fmt: skip
 """Options of a texture statement in an MTL file and how many values follow each (Wavefront's MTL specification)."""
@@ -16,6 +19,7 @@ VECTORS = ("-o", "-s", "-t")
 """Options whose second and third value may be missing."""
 
 
+@reader(FormatError)
 def referenced_files(path: Path) -> list[str]:
     """The relative names that an OBJ, MTL or glTF file mentions; none for other files or unreadable ones."""
     suffix = path.suffix.lower()

@@ -19,18 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shapeyard.boundary import reader
 from shapeyard.errors import FormatError
+from shapeyard.formats.image_files import pixels_of_image, read_image
 from shapeyard.geometry.cameras import MAX_DISTANCE, MAX_VIEWS, R2N2_DISTANCE, look_at
 from shapeyard.local_paths import local_path
 
 METADATA = "rendering_metadata.txt"
 NAMES = "renderings.txt"
 MAX_IMAGE_SIZE = 4096
+MAX_PIXELS = 200_000_000
+"""Of all images of an object: 200 of 1000²."""
 LAST_COLUMN = 25
 TOLERANCE = 1e-4
 """Canonical units and pixels: what a camera may be off from what the metadata can say."""
 
 
+@reader(FormatError, "folder")
 def read_renderings(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Read a `rendering` folder.
 
@@ -48,7 +53,11 @@ def read_renderings(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64
     if table.shape != (len(names), 5) or not 1 <= len(names) <= MAX_VIEWS or not np.isfinite(table).all():
         raise FormatError(f"{folder}: expected 1 to {MAX_VIEWS} images and a line of five numbers for each, "
                           f"got {len(names)} and a table of {table.shape}")  # fmt: skip
-    images = [_read_image(folder, name) for name in names]
+    paths = [_image_path(folder, name) for name in names]
+    pixels = sum(pixels_of_image(path, ("PNG",)) for path in paths)
+    if pixels > MAX_PIXELS:
+        raise FormatError(f"{folder}: expected at most {MAX_PIXELS} pixels in all images, got {pixels}")
+    images = [_read_image(path) for path in paths]
     if len({image.shape for image in images}) > 1:
         raise FormatError(f"{folder}: expected images of one size, got {sorted({image.shape for image in images})}")
     return np.stack(images), np.stack(
@@ -79,18 +88,18 @@ def write_renderings(
     (folder / METADATA).write_text("".join(f"{' '.join(f'{value:.12g}' for value in row)}\n" for row in rows))
 
 
-def _read_image(folder: Path, name: str) -> NDArray[np.uint8]:
+def _image_path(folder: Path, name: str) -> Path:
     if "/" in name:
         raise FormatError(f"{folder / NAMES}: expected names of files beside it, got {name}")
-    path = local_path(folder, name)
-    try:
-        with Image.open(path) as image:
-            size, mode = image.size, image.mode
-            if mode != "RGBA" or size[0] != size[1] or size[0] > MAX_IMAGE_SIZE:
-                raise FormatError(f"{path}: expected a square RGBA image, got {mode} of {size[0]}×{size[1]}")
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for a broken file
-        raise FormatError(f"{path}: expected a PNG image: {error}") from error
+    return local_path(folder, name)
+
+
+def _read_image(path: Path) -> NDArray[np.uint8]:
+    image = read_image(path, MAX_IMAGE_SIZE**2, MAX_IMAGE_SIZE**2, ("PNG",))
+    size, mode = image.size, image.mode
+    if mode != "RGBA" or size[0] != size[1]:
+        raise FormatError(f"{path}: expected a square RGBA image, got {mode} of {size[0]}×{size[1]}")
+    return np.asarray(image)
 
 
 def _world_from_camera(row: NDArray[np.float64], where: str) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from shapeyard.boundary import reader
 from shapeyard.errors import FormatError, MeshError, TooLargeError, one_line
 from shapeyard.formats.archives import is_of_macos, open_archive
 from shapeyard.formats.mesh import MAX_BYTES, MAX_TRIANGLES, MESH_SUFFIXES, parse_mesh, read_mesh
@@ -31,6 +32,7 @@ def read_thing(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: 
     return read_parts(path, max_triangles, max_bytes).meshes
 
 
+@reader(MeshError)
 def read_parts(path: str | Path, max_triangles: int = MAX_TRIANGLES, max_bytes: int = MAX_BYTES) -> Parts:
     """Read all parts of a thing, sorted by name; nothing of a ZIP is written anywhere.
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from shapeyard.boundary import reader
 from shapeyard.errors import DatasetError, FormatError, ParameterError
 from shapeyard.local_paths import local_path
 from shapeyard.sources.folder import FolderSource
@@ -109,6 +110,7 @@ class Target:
                 break
             folder.rmdir()
 
+    @reader(DatasetError, "self.uri")
     def read_samples(self) -> list[dict[str, Any]]:
         """The rows of samples.jsonl; none where there is no such file.
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.contracts.model import read_config
+from shapeyard.boundary import reader
+from shapeyard.contracts.model import check_model, read_config
 from shapeyard.errors import DatasetError
 from shapeyard.networks.backend import keras
 
@@ -82,6 +83,7 @@ def predict_in_batches(network: keras.Model, inputs: Mapping[str, NDArray[Any]])
     return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
 
 
+@reader(DatasetError, "model")
 def load_classifier(model: str | Path) -> Classifier:
     """Read a model directory; the .keras file rebuilds the network by itself.
 
@@ -91,6 +93,7 @@ def load_classifier(model: str | Path) -> Classifier:
     config, file = read_config(model), Path(model) / "model.keras"
     if reason := config.get("left_out"):
         raise DatasetError(f"{model}: {reason}")
+    check_model(model)
     try:
         classes, resolution, padding = list(config["classes"]), int(config["resolution"]), int(config["padding"])
         ood_threshold = None if config["ood_threshold"] is None else float(config["ood_threshold"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import Tensor
 
+from shapeyard.boundary import reader
 from shapeyard.contracts.model import read_config
 from shapeyard.errors import DatasetError
 from shapeyard.inference.implicit import CODES_FILE
@@ -21,6 +22,7 @@ DECODERS: dict[str, type[CodeDecoder]] = {"deepsdf": DeepSDF, "triplane": Tripla
 TITLES = {"deepsdf": deepsdf.TITLE, "triplane": triplane.TITLE}
 
 
+@reader(DatasetError, "model")
 def load_decoder(model: Path) -> tuple[CodeDecoder, dict[str, Tensor]]:
     """A trained decoder, and the codes (C,) of what it was trained on by the objects' ids.
 

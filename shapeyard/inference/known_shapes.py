@@ -14,7 +14,7 @@ from PIL import Image
 from shapeyard.errors import DatasetError, FormatError
 from shapeyard.formats.mesh import MESH_SUFFIXES, read_mesh
 from shapeyard.formats.photographs import read_photograph
-from shapeyard.formats.ply import faces_claimed_by_ply
+from shapeyard.formats.ply import claimed_by_ply
 from shapeyard.formats.point_clouds import PointCloud, SignedSamples, read_points
 from shapeyard.geometry.frames import UpAxis, canonical_from_bounds, rotation, transform
 from shapeyard.geometry.lifting import unproject
@@ -77,7 +77,7 @@ def read_known_shape(
 
 def _has_faces(path: Path) -> bool:
     try:
-        return faces_claimed_by_ply(path.read_bytes()) > 0
+        return claimed_by_ply(path.read_bytes())[0] > 0
     except OSError as error:
         raise FormatError(f"{path}: not readable: {error.strerror}") from error
 

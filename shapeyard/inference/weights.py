@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 from safetensors.torch import load_file
 from torch import nn
 
+from shapeyard.boundary import reader
 from shapeyard.contracts.model import check_model, read_config
 from shapeyard.errors import DatasetError, one_line
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
+@reader(DatasetError, "model")
 def load_network(model: Path, kind: type[Network]) -> tuple[Network, dict[str, Any]]:
     """Rebuild a network from its directory, on the CPU, not for training; beside it the values of config.json.
 

@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from shapeyard.contracts.progress import report
-from shapeyard.errors import FormatError
+from shapeyard.errors import FormatError, printable
 from shapeyard.geometry.frames import Y_UP_FROM_Z_UP
 from shapeyard.geometry.mesh_preview import render_mesh
 from shapeyard.geometry.triangle_mesh import Mesh
 from shapeyard.pages.page import HERE, write_page
 from shapeyard.pages.pictures import data_uri
-from shapeyard.sources.duplicate_files import Duplicates, Member, printable, read_shape
+from shapeyard.sources.duplicate_files import Duplicates, Member, read_shape
 from shapeyard.sources.schemes import open_source
 
 PICTURES, PICTURES_OF_GROUP = 300, 6

@@ -20,7 +20,7 @@ import numpy as np
 
 from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
-from shapeyard.errors import FormatError, SourceError, one_line
+from shapeyard.errors import FormatError, SourceError, one_line, printable
 from shapeyard.formats.binvox import read_binvox
 from shapeyard.formats.mesh import MAX_BYTES
 from shapeyard.formats.references import referenced_files
@@ -156,11 +156,6 @@ def find_duplicates(uri: str, workers: int = 0) -> Duplicates:
             found.groups.append(heads + [Member(keys[copy], EXACT_COPY, exact=True) for copy in copies])
     found.groups.sort(key=lambda group: group[0].file)
     return found
-
-
-def printable(key: str) -> str:
-    """A key as it may be shown anywhere: control characters and bytes that are no UTF-8 are spelled out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in key)
 
 
 def _members(

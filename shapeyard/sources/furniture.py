@@ -30,6 +30,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from javaproperties import loads
 
+from shapeyard.boundary import reader
 from shapeyard.contracts.licenses import UNKNOWN, recognize_license
 from shapeyard.errors import FormatError, SourceError
 from shapeyard.formats.placed_obj import place_obj
@@ -117,6 +118,7 @@ class FurnitureSource:
         files.append(SourceFile(ROWS, len(self._rows), hashlib.sha256(self._rows).hexdigest()))
         return sorted(files, key=lambda file: file.key)
 
+    @reader(FormatError, "file.key")
     def download(self, file: SourceFile, target: Path) -> None:
         """Unpack a listed file; a model is placed on the way.
 
@@ -168,6 +170,7 @@ def _classes() -> dict[str, dict[str, list[str]]]:
     return tomllib.loads(CLASSES_FILE.read_text(encoding="utf-8"))
 
 
+@reader(SourceError, "archive")
 def _opened(archive: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
@@ -175,6 +178,7 @@ def _opened(archive: Path) -> zipfile.ZipFile:
         raise SourceError(f"source {archive}: expected an .sh3f file, which is a ZIP: {error}") from error
 
 
+@reader(SourceError, "archive")
 def _read_pieces(archive: Path, opened: zipfile.ZipFile) -> list[Piece]:
     """The pieces of a file in the order of its catalogue; raises `SourceError` for a file without any."""
     names = [info.filename for info in opened.infolist() if not info.is_dir()]

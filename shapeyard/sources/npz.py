@@ -11,7 +11,6 @@ without the empty border that all grids have in common, so that its cube is the 
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,19 +19,23 @@ from urllib.parse import parse_qs
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.errors import SourceError
+from shapeyard.boundary import reader
+from shapeyard.errors import FormatError, SourceError
 from shapeyard.formats.binvox import write_binvox
+from shapeyard.formats.npz_arrays import read_npz
 from shapeyard.sources.source import SourceFile
 
 MODELNET10 = (
     "bathtub", "bed", "chair", "desk", "dresser", "monitor", "night_stand", "sofa", "table", "toilet",
 )  # fmt: skip
 PARTS = ("train", "test")
+MAX_CLASSES = 10_000
 
 
 class NpzSource:
     """The grids of an .npz file, one .binvox file each: `<class>/<train|test>/<part>-<number>.binvox`."""
 
+    @reader(SourceError, "uri")
     def __init__(self, uri: str) -> None:
         """Raises `SourceError` if there is no such file, its arrays do not fit together, or a class has no name."""
         path, _, query = uri.partition("?")
@@ -44,6 +47,8 @@ class NpzSource:
         self._grids: dict[str, NDArray[np.bool_]] = {}
         self.labels = {part: self._labels(part) for part in PARTS}
         count = 1 + max(int(labels.max(initial=-1)) for labels in self.labels.values())
+        if count > MAX_CLASSES:
+            raise SourceError(f"source {self.path}: expected labels below {MAX_CLASSES}, got {count - 1}")
         self.classes = self._class_names([name for name in given.split(",") if name], count)
 
     def list_files(self) -> list[SourceFile]:
@@ -57,6 +62,7 @@ class NpzSource:
         ]
         return [SourceFile(key, 0, tag) for key in sorted(keys)]
 
+    @reader(SourceError, "self.path")
     def download(self, file: SourceFile, target: Path) -> None:
         """Write one grid."""
         part, _, number = Path(file.key).stem.rpartition("-")
@@ -100,13 +106,13 @@ class NpzSource:
 
     def _array(self, name: str) -> NDArray[Any]:
         try:
-            with np.load(self.path, allow_pickle=False) as arrays:
-                return np.asarray(arrays[name])
-        except KeyError:
+            arrays = read_npz(self.path, (name,))
+        except FormatError as error:
+            raise SourceError(f"source {error}") from error
+        if name not in arrays:
             raise SourceError(f"source {self.path}: expected the arrays X_train, y_train, X_test and y_test, "
-                              f"found no {name}") from None  # fmt: skip
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-            raise SourceError(f"source {self.path}: not readable as .npz: {error}") from error
+                              f"found no {name}")  # fmt: skip
+        return arrays[name]
 
     def _class_names(self, given: list[str], count: int) -> list[str]:
         if not given:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from shapeyard.boundary import reader
 from shapeyard.contracts.licenses import UNKNOWN, recognize_creator, recognize_license
 from shapeyard.errors import FormatError, SourceError
 from shapeyard.sources.layouts import ListedObject
@@ -144,6 +145,7 @@ def _agreed(found: Sequence[Terms]) -> Terms:
     return Terms(licenses.pop() if len(licenses) == 1 else UNKNOWN, ", ".join(creators))
 
 
+@reader(SourceError)
 def _read_rows(path: Path) -> dict[str, Terms]:
     """The terms of `samples.jsonl`, by the ids of its rows; empty where a row says nothing, or `unknown`."""
     rows = {}

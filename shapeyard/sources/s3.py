@@ -154,8 +154,10 @@ class S3Source:
                 if result.meta["size"] != file.size:
                     raise SourceError(f"{where}: expected {file.size} bytes, got {result.meta['size']}")
                 for block in result.stream(min_chunk_size=BLOCK):
-                    yield memoryview(block)
                     position += len(block)
+                    if position > file.size:
+                        raise SourceError(f"{where}: expected {file.size} bytes, got more")
+                    yield memoryview(block)
             except GenericError as error:
                 fault = _reason(error)
             except FileNotFoundError as error:

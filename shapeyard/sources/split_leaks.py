@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shapeyard.sources.duplicate_files import Duplicates, printable
+from shapeyard.errors import printable
+from shapeyard.sources.duplicate_files import Duplicates
 from shapeyard.sources.schemes import open_source
 from shapeyard.sources.selection import Selection
 from shapeyard.sources.splits import select_objects

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from shapeyard.boundary import reader
 from shapeyard.errors import DatasetError
 from shapeyard.sources.stored_file import StoredFile
 
@@ -49,6 +50,7 @@ class CheckpointFile:
         """Remove the file, if it is there."""
         self._file.remove()
 
+    @reader(DatasetError, "self.uri")
     def _load(self, path: Path) -> tuple[Arrays, dict[str, Any]]:
         try:
             with safe_open(path, framework="np") as file:

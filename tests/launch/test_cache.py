@@ -75,6 +75,22 @@ def test_what_is_broken_is_forgotten(root: Path, broken: str, left: str, how: st
     assert entries(root) == {left}
 
 
+@pytest.mark.parametrize("flipped", ["train/page", "train/metrics", "train/model/metrics.json",
+                                     "loop-0/voxelize/voxels/dataset.json"])  # fmt: skip
+def test_a_digit_that_changed_is_noticed(root: Path, flipped: str) -> None:
+    path = root / "data" / "run" / flipped
+    (root / "data" / "run" / "train" / "metrics").write_text('{"rmse": 0.1}')
+    (root / "data" / "run" / "train" / "page").write_text("<!doctype html><html>0.1</html>")
+    assert drop_broken_entries(root / "cache") == 0
+    content = path.read_text()
+    at = max(content.rfind("1", 0, content.find("sha256") % len(content)), content.find("0.1"))
+    path.write_text(content[:at] + content[at:].replace("1", "2", 1))
+    assert path.read_text() != content
+    assert drop_broken_entries(root / "cache") == 1
+    path.write_text(content)
+    assert drop_broken_entries(root / "cache") == 0
+
+
 def test_success_without_outputs_is_forgotten(root: Path) -> None:
     entry(root, "nothing")
     (root / "cache" / "cut.json").write_text('{"a": ')

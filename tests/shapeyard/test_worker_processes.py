@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import functools
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from shapeyard.errors import MeshError, ShapeyardError
-from shapeyard.processes import ordered_process_map
+from shapeyard.processes import Limits, ordered_process_map
 
 
 def start() -> Callable[[int], tuple[int, int]]:
@@ -149,3 +150,35 @@ def test_no_process_outlives_who_stops_early() -> None:
     assert threading.active_count() == threads
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def too_slow(number: int) -> int:
+    if number % 3 == 1:
+        time.sleep(60)
+    return number
+
+
+def too_large(number: int) -> int:
+    if number % 3 == 1:
+        held = [np.ones(1 << 20) for _ in range(100)]  # 0.8 GB, and then it waits
+        time.sleep(60)
+        del held
+    return number
+
+
+@pytest.mark.parametrize(
+    ("work", "limits", "reason"),
+    [
+        (too_slow, Limits(seconds=0.5), r"expected to be done in 0\.5 s, took longer"),
+        (too_large, Limits(gigabytes=0.6), r"expected to need at most 0\.6 GB of memory, took more"),
+    ],
+)
+def test_an_item_that_reaches_a_limit_is_not_tried_again(
+    work: Callable[[int], int], limits: Limits, reason: str
+) -> None:
+    begun = time.monotonic()
+    results = list(ordered_process_map(lambda: work, range(6), 2, limits=limits))
+    assert time.monotonic() - begun < 20
+    assert [result for result in results if isinstance(result, int)] == [0, 2, 3, 5]
+    for number in (1, 4):
+        assert isinstance(results[number], MeshError) and re.fullmatch(reason, str(results[number]))

@@ -64,7 +64,7 @@ def test_images_and_grids_come_through_the_stages(tmp_path: Path) -> None:
     assert np.allclose(cameras[:, :3, 3] * SIDE, CAMERAS[:, :3, 3]), "canonical: the longest side is 1"
     assert np.allclose(renders.read("chair/a1", "intrinsics"), intrinsics(12))
     assert not renders.has("chair/a1", "depth")
-    with pytest.raises(DatasetError, match="sample chair/a1 has no readable depth"):
+    with pytest.raises(DatasetError, match="sample chair/a1 has no depth"):
         renders.read("chair/a1", "depth")
     assert read_occupancy(voxels, "chair/a1").sum() == 3200
     assert (tmp_path / "renders" / "preview.png").is_file()

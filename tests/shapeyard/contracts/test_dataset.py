@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shapeyard.contracts import dataset
+from shapeyard.contracts import arrays
 from shapeyard.contracts.arrays import DTYPES
 from shapeyard.contracts.dataset import (
     Dataset,
@@ -99,9 +99,9 @@ def test_arrays_of_another_type_are_refused(
 
 def test_every_kind_but_meshes_says_which_arrays_it_has() -> None:
     assert set(get_args(Kind)) == {"meshes", *DTYPES}
-    text = " ".join((dataset.__doc__ or "").split())
-    for kind, arrays in DTYPES.items():
-        assert all(f" {name}" in text for name in arrays), kind
+    text = " ".join((arrays.__doc__ or "").split())
+    for kind, there in DTYPES.items():
+        assert all(f" {name}" in text for name in there), kind
 
 
 def test_an_error_leaves_no_dataset(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_another_kind_and_the_same_sample_twice(tmp_path: Path) -> None:
 
 def test_what_is_not_in_there(tmp_path: Path) -> None:
     data = Dataset([write(tmp_path / "a", "cup/a")], "voxels")
-    with pytest.raises(DatasetError, match="no readable rgba"):
+    with pytest.raises(DatasetError, match="sample cup/a has no rgba"):
         data.read("cup/a", "rgba")
 
 

@@ -81,10 +81,10 @@ def test_what_is_no_image(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(whole)
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:1000])
     for name in ("text.png", "cut.png", "missing.png"):
-        with pytest.raises(FormatError, match=rf"{name}: not readable as an image: ") as caught:
+        with pytest.raises(FormatError, match=rf"{name}: (not readable|expected a PNG or)") as caught:
             read_photograph(tmp_path / name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(FormatError, match="not readable as an image"):
+    with pytest.raises(FormatError, match="not readable: Is a directory"):
         read_photograph(tmp_path)
 
 

@@ -52,7 +52,7 @@ def test_what_is_no_pair(tmp_path: Path) -> None:
         (np.zeros((3, 300, 2), np.int8), "1 to 256"),
         (np.zeros((3, 4)), "1 to 256"),
         (np.zeros((RESOLUTION, RESOLUTION, RESOLUTION, 2), np.int8), "at most"),
-        (np.array([{}]), "not readable"),
+        (np.array([{}]), "expected an array of numbers, got object"),
     ]:
         np.savez_compressed(pairs[0].surface, values)
         with pytest.raises(FormatError, match=reason):

@@ -24,6 +24,7 @@ from components.train_classifier.train_classifier import train_classifier
 from components.voxelize import VoxelizeSettings
 from components.voxelize.voxelize import voxelize
 from launch.classified import OUT_OF_DISTRIBUTION, print_answers
+from shapeyard.contracts.files import describe_file
 from shapeyard.contracts.model import read_config
 from shapeyard.errors import DatasetError, SourceError
 from shapeyard.formats.binvox import write_binvox
@@ -120,5 +121,10 @@ def test_what_cannot_be_classified_at_all(models: dict[str, Path], tmp_path: Pat
     config = json.loads((other / "config.json").read_text())
     config["features"]["measures"] = ["weight"]
     (other / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DatasetError, match=r"config\.json: expected \d+ bytes"):
+        classify_files([tmp_path / "box.stl"], other, top=1)
+    metrics = json.loads((other / "metrics.json").read_text())
+    metrics["files"]["config.json"] = describe_file(other / "config.json")
+    (other / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(DatasetError, match=r"measures that this version takes"):
         classify_files([tmp_path / "box.stl"], other, top=1)
