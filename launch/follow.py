@@ -44,9 +44,12 @@ class Stage:
     tasks: dict[str, Task] = field(default_factory=dict)
 
     def seconds(self) -> float:
-        """From the first start to the last end."""
-        tasks = self.tasks.values()
-        return max((t.ended or time.time()) for t in tasks) - min(t.started for t in tasks) if tasks else 0.0
+        """While at least one of them ran: those of the loop overlap, and those of `gather` lie far apart."""
+        total = until = 0.0
+        for started, ended in sorted((t.started, t.ended or time.time()) for t in self.tasks.values() if t.started):
+            total += max(ended - max(started, until), 0.0)
+            until = max(until, ended)
+        return total
 
 
 class Follower:

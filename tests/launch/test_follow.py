@@ -51,6 +51,16 @@ def test_a_run_from_its_beginning(follower: Follower, events: Events) -> None:
     assert follower.stages["fetch"].tasks["1"].total == 4
 
 
+def test_a_stages_seconds_are_those_in_which_a_call_ran(follower: Follower, events: Events) -> None:
+    for task, event in (("1", "start"), ("2", "start"), ("1", "done"), ("2", "done")):
+        events.say(f"fetch.{task}", event)
+    events.clock += 50
+    events.say("fetch.3", "start")
+    events.say("fetch.3", "done")
+    follower.update()
+    assert follower.stages["fetch"].seconds() == 3 + 1 and follower.stages["report"].seconds() == 0
+
+
 def test_what_was_passed_over_was_cached(follower: Follower, events: Events) -> None:
     events.say("plan.1", "start")
     events.say("plan.1", "done")
