@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from shapeyard.contracts.dataset import Split
 from shapeyard.contracts.licenses import count_licenses, takes
 from shapeyard.errors import SourceError
-from shapeyard.geometry.frames import UpAxis
+from shapeyard.geometry.up_axis import UpAxis
 from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects
 from shapeyard.sources.provenance import NO_TERMS, Provenance, Terms
 from shapeyard.sources.selection import LAYOUTS, Selection
