@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from implicit import MEASURES, TEST, TRAIN, VAL, interval, median_with_interval, write_chairs
+from implicit import MEASURES, TEST, TRAIN, VAL, interval, median_and_mean, write_chairs
 from numpy.typing import NDArray
 from preparation import CORES, Clock, PresetSettings
 from record import record
@@ -60,15 +60,15 @@ def main(work: Path, steps: int, recorded: bool) -> None:
     )
     for name in (CODE, RECGAN):
         means = "  ".join(f"{measure} {table.mean(name, measure):.3f}" for measure in MEASURES[:3])
-        print(f"{name:10} median Chamfer {median_with_interval(values(table, name))}, means: {means}")
+        print(f"{name:10} median Chamfer {median_and_mean(values(table, name))}, means: {means}")
     difference = table.difference("chamfer", (CODE, None), (RECGAN, None))._asdict()
     print(f"{'':10} over 3D-RecGAN++ {interval(difference)}; {spent}")
     if recorded:
         record(
             "implicit-one-view", "implicit",
             f"Median Chamfer from one rendered view's true depth, {len(TEST)} unseen procedural chairs, `small`",
-            median_with_interval(values(table, CODE)), command="python benchmarks/one_view.py runs/implicit/unseen",
-            compared_with=f"3D-RecGAN++ without its discriminator, 64³ {median_with_interval(values(table, RECGAN))}",
+            median_and_mean(values(table, CODE)), command="python benchmarks/one_view.py runs/implicit/unseen",
+            compared_with=f"3D-RecGAN++ without its discriminator, 64³ {median_and_mean(values(table, RECGAN))}",
             details=f"mean difference {interval(difference)}; 3D-RecGAN++: {spent}",
         )  # fmt: skip
 
