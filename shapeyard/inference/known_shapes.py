@@ -50,7 +50,7 @@ class Place(NamedTuple):
         require((self.centre is None) == (self.radius is None), "expected both centre and radius, or none of them")
         require(self.centre is None or not self.unit_sphere, "expected either unit-sphere, or centre and radius")
         sizes = (*(self.centre or ()), 1.0 if self.radius is None else self.radius)
-        require(all(abs(size) < LARGEST for size in sizes) and sizes[-1] > 0,
+        require(all(abs(size) < LARGEST for size in sizes) and sizes[-1] > 1 / LARGEST,
                 f"expected a finite centre and a radius above 0, got {self.centre} and {self.radius}")  # fmt: skip
 
 

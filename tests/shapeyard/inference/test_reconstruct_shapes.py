@@ -49,9 +49,10 @@ def test_a_mesh_a_cloud_and_samples_come_back_where_they_were(model: Path, tmp_p
     points, normals = cloud_of(mesh)
     np.savetxt(tmp_path / "box.xyz", np.column_stack([points, normals]))
     np.savez(tmp_path / "box.npz", points=points, normals=normals)
-    for name, up in (("box.stl", "auto"), ("box.xyz", "z"), ("box.npz", "z")):
+    axes: dict[str, dict[str, Any]] = {"box.stl": {}, "box.xyz": {"up": "z"}, "box.npz": {"up": "z"}}
+    for name, axis in axes.items():
         out = tmp_path / f"out-{name}"
-        result = reconstruct_shape(tmp_path / name, [model], out, up=up, resolution=64)
+        result = reconstruct_shape(tmp_path / name, [model], out, resolution=64, **axis)
         assert result["warning"] is None
         assert {file.name for file in out.iterdir()} == FILES
         assert json.loads((out / "result.json").read_text()) == result and result["error"] < 0.03
