@@ -277,7 +277,7 @@ def _shape_options(command: Any) -> Any:
 @click.option("--resolution", type=click.Choice([str(cells) for cells in RESOLUTIONS]), default="256",
               show_default=True, help="Cells along a side of the grid that the surface is extracted from.")  # fmt: skip
 @click.option("--centre", type=float, nargs=3, metavar="X Y Z",
-              help="Of a part's whole shape: the middle of its bounds in the file's frame; goes with --radius.")  # fmt: skip
+              help="The middle of the whole shape's bounds, in FILE's frame; for a part, with --radius.")  # fmt: skip
 @click.option("--radius", type=float, help="The distance of the whole shape's farthest point from there.")
 @_shape_options
 def reconstruct(file: Path, models: tuple[Path, ...], out: Path, resolution: str, **settings: Any) -> None:
