@@ -13,6 +13,7 @@ import click
 
 from components import stages as all_stages
 from components import what_it_does
+from components.reconstruct_surfaces import RESOLUTIONS
 from launch.duplicates import duplicates
 from launch.export_command import export
 from launch.harvest_commands import harvest
@@ -21,6 +22,7 @@ from launch.stage_commands import StageGroup
 from launch.verify_commands import changes, copy, verify
 from shapeyard import __version__
 from shapeyard.errors import ParameterError, ShapeyardError, one_line
+from shapeyard.geometry.up_axis import UP_CHOICES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +33,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 INPUT_FOLDER, INPUT_FILE = InputPath(file_okay=False, path_type=Path), InputPath(dir_okay=False, path_type=Path)
 OUTPUT = OutputPath(path_type=Path)
+_UP = click.option("--up", type=click.Choice(UP_CHOICES), default="auto", show_default=True,
+                   help="The axis that points up; auto: z in STL and ZIP, else y.")  # fmt: skip
 
 
 @click.group(cls=StageGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -235,8 +239,7 @@ def inspect(folder: Path) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=InputPath(path_type=Path))
 @click.option("--model", type=INPUT_FOLDER, required=True, help="A classifier, e.g. runs/latest/classifier.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show of each object.")
-@click.option("--up", type=click.Choice(["auto", "y", "z"]), default="auto", show_default=True,
-              help="The axis that points up; auto: z in STL and ZIP, else y.")  # fmt: skip
+@_UP
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def classify(files: tuple[Path, ...], model: Path, top: int, up: str, as_json: bool) -> None:
     """Name the class of meshes: files of any format, ZIPs of a thing's STL files, folders of both."""
@@ -274,8 +277,7 @@ def _shape_options(command: Any) -> Any:
         click.option("--models", multiple=True, required=True, type=INPUT_FOLDER,
                      help="A run's folder, e.g. runs/latest, or a model's; several may be given."),
         click.option("--out", required=True, type=OUTPUT, help="Where the files go."),
-        click.option("--up", type=click.Choice(["y", "z"]), default="y", show_default=True,
-                     help="The axis that points up."),
+        _UP,
         click.option("--unit-sphere", is_flag=True,
                      help="The coordinates are the unit sphere's already, as those of a part of a shape must be."),
         click.option("--elevation", "elevation_degrees", type=float, default=30.0, show_default=True,
@@ -288,14 +290,18 @@ def _shape_options(command: Any) -> Any:
 
 @shapeyard.command()
 @click.argument("file", metavar="FILE", type=INPUT_FILE)
-@click.option("--resolution", type=click.Choice(["64", "128", "256", "512"]), default="256", show_default=True,
-              help="Cells along a side of the grid that the surface is extracted from.")  # fmt: skip
+@click.option("--resolution", type=click.Choice([str(cells) for cells in RESOLUTIONS]), default="256",
+              show_default=True, help="Cells along a side of the grid that the surface is extracted from.")  # fmt: skip
+@click.option("--centre", type=float, nargs=3, metavar="X Y Z",
+              help="The middle of the whole shape's bounds, in FILE's frame; for a part, with --radius.")  # fmt: skip
+@click.option("--radius", type=float, help="The distance of the whole shape's farthest point from there.")
 @_shape_options
 def reconstruct(file: Path, models: tuple[Path, ...], out: Path, resolution: str, **settings: Any) -> None:
     """Reconstruct a shape by its code, from a mesh, a cloud with normals (.ply, .xyz, .npz) or a photograph."""
     from shapeyard.inference.reconstruct_shapes import reconstruct_shape
 
     result = reconstruct_shape(file, models, out, resolution=int(resolution), **settings)
+    _warn(result["warning"])
     click.echo(f"{shown(out / 'shape.glb')}: error {result['error']:.4f}")
 
 
@@ -308,7 +314,7 @@ def interpolate(first: Path, second: Path, models: tuple[Path, ...], out: Path, 
     """Show the shapes between two: an animation of the surfaces between their codes."""
     from shapeyard.inference.reconstruct_shapes import interpolate_shapes
 
-    interpolate_shapes((first, second), models, out, **settings)
+    _warn(*interpolate_shapes((first, second), models, out, **settings))
     click.echo(shown(out / "animation.gif"))
 
 
@@ -339,6 +345,11 @@ def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def _warn(*warnings: str | None) -> None:
+    for warning in filter(None, warnings):
+        click.echo(f"shapeyard: warning: {warning}", err=True)
 
 
 def _name_and_value(option: str, text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from components.evaluate_implicit import EvaluateImplicitSettings
 from components.evaluate_implicit.implicit_page import page_context
 from components.evaluate_implicit.retrieval import SurfaceGallery
 from components.evaluate_implicit.truth import TrueMeshes
-from shapeyard.contracts.dataset import Dataset, Sample
+from shapeyard.contracts.dataset import Dataset, Sample, read_info
 from shapeyard.contracts.measures import Measured
 from shapeyard.contracts.progress import track
 from shapeyard.cpu import cores
@@ -74,21 +74,21 @@ def evaluate_implicit(
     if not measured:
         raise DatasetError(f"{made.paths[0]}: expected surfaces of the train or test split, got none")
     meshes_of = TrueMeshes(mesh_data)
+    seed = int(read_info(surfaces)["made_by"]["parameters"]["seed"])  # retrieval sees what the decoder saw
+    points = min(POINTS, *(truth.shape(sample.id, "surface")[0] for sample in truth.samples))
 
     def measure(sample: Sample) -> list[Measurement]:
-        true_cloud = cloud_of(truth, sample.id)
+        true_cloud = cloud_of(truth, sample.id, points)
         rng = generator_for(0, sample.id)
         volume = _Volume(meshes_of.read(sample), settings.iou_points, rng)
         rows = []
         for number, name in enumerate(made[sample.id].attributes["inputs"]):
             surface = read_surface(made, sample.id, number)
-            found = _compare(surface, true_cloud, volume, sample, rng)
+            found = _compare(surface, true_cloud, points, volume, sample, rng)
             rows += measurements(sample, None, name, found)
             if name != KNOWN:
-                nearest = gallery.nearest(truth, sample.id, name)
-                rows += measurements(
-                    sample, None, f"{NEAREST}{name}", _of_clouds(cloud_of(truth, nearest), true_cloud, sample)
-                )
+                nearest = cloud_of(truth, gallery.nearest(truth, sample.id, name, seed), points)
+                rows += measurements(sample, None, f"{NEAREST}{name}", _of_clouds(nearest, true_cloud, sample))
         return rows
 
     threads = cores(0)
@@ -99,7 +99,7 @@ def evaluate_implicit(
         "split": "test; known shapes: train",
         "samples": {split: len(truth.of_split(split)) for split in ("train", "val", "test")},
         "chamfer_unit": "× 1000, squared radii of the unit sphere; chamfer_file: of the file's own unit",
-        "surface_points": POINTS,
+        "surface_points": points,
         "fscore_distance": FSCORE_DISTANCE,
         "methods": {name: _summary(table, name) for name in (KNOWN, *INPUTS, *(f"{NEAREST}{one}" for one in INPUTS))},
         "over_nearest": {
@@ -119,9 +119,9 @@ def evaluate_implicit(
     return Measured(_key_figures(metrics))
 
 
-def cloud_of(truth: Dataset, sample_id: str) -> OrientedCloud:
-    """The points of an object's visible surface that the dataset holds, at most as many as are compared."""
-    surface = truth.read(sample_id, "surface", slice(0, POINTS)).astype(np.float64)
+def cloud_of(truth: Dataset, sample_id: str, points: int) -> OrientedCloud:
+    """So many points of an object's visible surface."""
+    surface = truth.read(sample_id, "surface", slice(0, points)).astype(np.float64)
     return OrientedCloud(surface[:, :3], surface[:, 3:])
 
 
@@ -143,9 +143,9 @@ class _Volume:
 
 
 def _compare(
-    surface: Mesh, true: OrientedCloud, volume: _Volume, sample: Sample, rng: np.random.Generator
+    surface: Mesh, true: OrientedCloud, points: int, volume: _Volume, sample: Sample, rng: np.random.Generator
 ) -> dict[str, float]:
-    made = OrientedCloud(*oriented_points(surface, POINTS, rng))
+    made = OrientedCloud(*oriented_points(surface, points, rng))
     return {**_of_clouds(made, true, sample), "iou": volume.iou(surface) if len(surface.faces) else 0.0}
 
 

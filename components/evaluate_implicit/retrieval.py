@@ -9,10 +9,9 @@ from scipy.spatial import cKDTree
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.measuring import evenly
-from shapeyard.geometry.cameras import generator_for
 from shapeyard.geometry.frames import transform
 from shapeyard.geometry.sdf_observations import surface_of_depth
-from shapeyard.inference.observations import half_of_cloud
+from shapeyard.inference.observations import half_of_cloud, input_generator
 
 MAX_SHAPES = 2000
 """Of the training split that are looked through."""
@@ -35,9 +34,9 @@ class SurfaceGallery:
         points = (truth.read(name, "surface", slice(0, GALLERY_POINTS))[:, :3] for name in self._ids)
         self._trees = [cKDTree(one) for one in points]
 
-    def nearest(self, truth: Dataset, sample_id: str, name: str) -> str:
-        """The id of the training shape nearest to one of `INPUTS` of an object."""
-        known = _known_points(truth, sample_id, name)[:QUERY_POINTS]
+    def nearest(self, truth: Dataset, sample_id: str, name: str, seed: int) -> str:
+        """The id of the training shape nearest to one of `INPUTS` of an object, as `observe` has it for a seed."""
+        known = known_points(truth, sample_id, name, seed)[:QUERY_POINTS]
         errors = [np.square(tree.query(known)[0]).mean() for tree in self._trees]
         if name == "samples":
             own = cKDTree(truth.read(sample_id, "surface", slice(0, GALLERY_POINTS))[:, :3])
@@ -48,9 +47,9 @@ class SurfaceGallery:
         return self._ids[int(np.argmin(errors))]
 
 
-def _known_points(truth: Dataset, sample_id: str, name: str) -> NDArray[np.float64]:
-    """Points (N,3) of the surface that an input shows, in random order."""
-    rng = generator_for(0, f"{sample_id} {name}")
+def known_points(truth: Dataset, sample_id: str, name: str, seed: int) -> NDArray[np.float64]:
+    """Points (N,3) of the surface that an input shows, in random order; the seed as `observe` takes it."""
+    rng = input_generator(sample_id, name, seed)
     if name == "view":
         depth, camera = (truth.read(sample_id, part, 0) for part in ("depth", "sdf_from_camera"))
         points, _ = surface_of_depth(depth, truth.read(sample_id, "intrinsics"))

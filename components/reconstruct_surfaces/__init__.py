@@ -19,6 +19,9 @@ from shapeyard.contracts.stage import (
     Stage,
 )  # fmt: skip
 
+RESOLUTIONS = (64, 128, 256, 512)
+"""`shapeyard.inference.implicit.extract_surface` takes 64 times a power of two; more would need too much memory."""
+
 
 @dataclass(frozen=True)
 class ReconstructSurfacesSettings(Settings):
@@ -34,7 +37,7 @@ class ReconstructSurfacesSettings(Settings):
     """Weight of a code's mean square."""
     batch_size: PositiveInt = 8
     """Shapes whose codes are found at a time."""
-    resolution: Annotated[int, OneOf((64, 128, 256, 512))] = 256
+    resolution: Annotated[int, OneOf(RESOLUTIONS)] = 256
     """Cells along a side of the grid that a surface is extracted from, [−1, 1]³."""
     known_objects: NonNegativeInt = 32
     """Objects of the training split that are extracted from the codes of the training."""

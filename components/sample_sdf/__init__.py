@@ -14,6 +14,7 @@ from shapeyard.contracts.stage import (
     Share,
     Stage,
 )
+from shapeyard.geometry.sdf_defaults import FINE_VARIANCE, MAX_TWO_SIDED, NEAR_SURFACE, VARIANCE
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class SampleSdfSettings(MeshSettings, LimitedSettings):
 
     samples: PositiveInt = 500_000
     """Points an object, in the unit sphere around it."""
-    near_surface: Share = 0.94
+    near_surface: Share = NEAR_SURFACE
     """Share of the points near the surface, 0 to 1; the rest is uniform."""
-    variance: Share = 0.005  # beyond 1 hardly a point would lie in the unit sphere
+    variance: Share = VARIANCE  # beyond 1 hardly a point would lie in the unit sphere
     """Of the distance from the surface along each axis, for half of the points near it."""
-    fine_variance: Share = 0.0005
+    fine_variance: Share = FINE_VARIANCE
     """The same for the other half."""
-    max_two_sided: Share = 0.1
+    max_two_sided: Share = MAX_TWO_SIDED
     """Share of the visible surface that may be seen from both sides; a more open mesh is skipped."""
     surface_points: PositiveInt = 30_000
     """Points of the visible surface with their normals, evenly by area."""

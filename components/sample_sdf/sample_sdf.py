@@ -108,11 +108,7 @@ def sample_mesh(
     """
     canonical_from_sdf = canonical_from_sphere(vertices)
     field = SignedDistance(transform(np.linalg.inv(canonical_from_sdf), vertices), faces)
-    if field.two_sided > settings.max_two_sided:
-        raise MeshError(
-            f"an open mesh: {field.two_sided:.0%} of its visible surface can be seen from both sides, "
-            f"at most {settings.max_two_sided:.0%} allowed"
-        )
+    field.require_closed(settings.max_two_sided)
     variances = (settings.variance, settings.fine_variance)
     # In single precision before they are measured: the distance belongs to the very point that is stored.
     points = draw_points(field, settings.samples, settings.near_surface, variances, rng).astype(np.float32)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -78,9 +79,12 @@ def _parse_ply(content: bytes, _: int) -> PointCloud:
 
 
 def _parse_xyz(content: bytes, _: int) -> PointCloud:
-    rows = np.loadtxt(BytesIO(content), ndmin=2, dtype=np.float64)
-    if rows.shape[1] != 6:
-        raise FormatError(f"expected six numbers a line (x, y, z and the normal), got {rows.shape[1]}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a text without numbers, which is said below
+        rows = np.loadtxt(BytesIO(content), ndmin=2, dtype=np.float64)
+    if rows.shape[1] != 6 or not rows.size:
+        got = rows.shape[1] if rows.size else "none"
+        raise FormatError(f"expected six numbers a line (x, y, z and the normal), got {got}")
     return PointCloud(rows[:, :3], rows[:, 3:])
 
 
@@ -91,8 +95,11 @@ def _parse_npz(content: bytes, max_bytes: int) -> PointCloud | SignedSamples:
             found = [_numbers(arrays[name], name, width) for name in (first, second)]
             if width == 3:
                 return PointCloud(*found)
-            kept = (one[np.isfinite(one).all(axis=1)] for one in found)  # DeepSDF's own files hold some NaN
-            return SignedSamples(*(one.astype(np.float32) for one in kept))
+            kept = [one[np.isfinite(one).all(axis=1)] for one in found]  # DeepSDF's own files hold some NaN
+            _check_side(first, "at least", kept[0][:, 3] >= 0)
+            _check_side(second, "at most", kept[1][:, 3] <= 0)
+            with np.errstate(over="ignore"):  # infinite ones are refused where they are used
+                return SignedSamples(*(one.astype(np.float32) for one in kept))
     raise FormatError(f"expected points and normals, or pos and neg, got {', '.join(arrays) or 'nothing'}")
 
 
@@ -100,6 +107,11 @@ def _numbers(values: NDArray[Any], name: str, width: int) -> NDArray[np.float64]
     if values.ndim != 2 or values.shape[1] != width or values.dtype.kind not in "fiu":
         raise FormatError(f"{name}: expected numbers (N,{width}), got {values.dtype} {values.shape}")
     return values.astype(np.float64)
+
+
+def _check_side(name: str, bound: str, right: NDArray[np.bool_]) -> None:
+    if not right.all():
+        raise FormatError(f"{name}: expected distances of {bound} 0, got {(~right).sum()} others of {len(right)}")
 
 
 _PARSERS: dict[str, Callable[[bytes, int], PointCloud | SignedSamples]] = {

@@ -35,6 +35,9 @@ DEFAULT_DISTANCE = 2.1
 """The sphere around the unit cube fits into the image from √3/2 / sin(49.13°/2) = 2.083 on: at 2.1 no object is cut off
 from any side, a cube fills the frame, and one distance for all lets the size in the image tell the depth."""
 
+SPHERE_DISTANCE = 2.45
+"""The unit sphere fits into the image from 1 / sin(49.13°/2) = 2.405 on."""
+
 R2N2_DISTANCE = 1.75
 R2N2_DISTANCE_RATIO = (0.65, 0.95)
 R2N2_ELEVATION_DEGREES = (25.0, 30.0)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError
+from shapeyard.geometry.up_axis import UpAxis
 
-UpAxis = Literal["y", "z"]
 Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 """x stays, z becomes y: the rotation by −90° about x."""
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapeyard.geometry.cameras import intrinsics, orbit
+from shapeyard.geometry.cameras import SPHERE_DISTANCE, intrinsics, orbit
 from shapeyard.geometry.preview import BACKGROUND, SURFACE
 from shapeyard.geometry.triangle_mesh import Mesh
 
-AZIMUTH_DEGREES, ELEVATION_DEGREES, DISTANCE = 40.0, 25.0, 2.45
-"""The unit sphere fills the picture from 2.405 radii on."""
+AZIMUTH_DEGREES, ELEVATION_DEGREES = 40.0, 25.0
 LIGHT = np.array([0.35, 0.8, 0.5]) / np.linalg.norm([0.35, 0.8, 0.5])
 AMBIENT = 0.35
 
@@ -35,7 +34,7 @@ def render_mesh(
     picture = np.broadcast_to(BACKGROUND, (size * size, 3)).astype(np.float64)
     if not len(mesh.faces):
         return _as_picture(picture, size)
-    (camera,) = orbit(1, ELEVATION_DEGREES, DISTANCE, azimuth_degrees)
+    (camera,) = orbit(1, ELEVATION_DEGREES, SPHERE_DISTANCE, azimuth_degrees)
     along = np.arange(size) + 0.5
     pixels = np.stack([*np.meshgrid(along, along), np.ones((size, size))]).reshape(3, -1)
     directions = (np.linalg.inv(intrinsics(size)) @ pixels).T @ camera[:3, :3].T

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.errors import MeshError
-from shapeyard.geometry.cameras import intrinsics, orbit
+from shapeyard.geometry.cameras import SPHERE_DISTANCE, intrinsics, orbit
 from shapeyard.geometry.signed_distance import SignedDistance
 
-VIEW_DISTANCE = 2.45
-"""Of the cameras from the sphere's centre: it fits into the image from 1 / sin(49.13°/2) = 2.405 on."""
 VIEW_ELEVATION_DEGREES = 30.0
 SPHERE_MARGIN = 1.03
 """The unit sphere's radius over the distance of the farthest vertex from the middle of the bounding box."""
@@ -78,7 +76,7 @@ class DepthViews(NamedTuple):
 def depth_views(field: SignedDistance, views: int, size: int, start_degrees: float) -> DepthViews:
     """Depth maps of `size`² pixels from a circle around a mesh in the unit sphere, from one azimuth on."""
     cameras, projection = (
-        orbit(views, VIEW_ELEVATION_DEGREES, VIEW_DISTANCE, start_degrees) if views else np.zeros((0, 4, 4)),
+        orbit(views, VIEW_ELEVATION_DEGREES, SPHERE_DISTANCE, start_degrees) if views else np.zeros((0, 4, 4)),
         intrinsics(size),
     )
     along = np.arange(size) + 0.5

@@ -122,6 +122,14 @@ class SignedDistance:
         result[order] = self._look_out(points[order])
         return result
 
+    def require_closed(self, max_two_sided: float) -> None:
+        """Raise `MeshError` if more of the visible surface than this share can be seen from both sides."""
+        if self.two_sided > max_two_sided:
+            raise MeshError(
+                f"an open mesh: {self.two_sided:.0%} of its visible surface can be seen from both sides, "
+                f"at most {max_two_sided:.0%} allowed"
+            )
+
     def surface_points(self, count: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Points (count,3) on the visible triangles, evenly by area, in random order; their triangles (count,)."""
         index = np.searchsorted(self._cumulated_areas, rng.random(count) * self._cumulated_areas[-1], side="right")

@@ -17,6 +17,7 @@ from shapeyard.geometry.file_grids import resample_occupancy
 from shapeyard.geometry.frames import Y_UP_FROM_Z_UP, canonical_from_bounds, transform
 from shapeyard.geometry.part_features import features_of_parts
 from shapeyard.geometry.triangle_mesh import Mesh
+from shapeyard.geometry.up_axis import up_axis_of
 from shapeyard.geometry.voxelization import solid_occupancy
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def classify_files(paths: Sequence[Path], model: Path, top: int, up: str = "auto
         paths: files and folders.
         model: the directory of a classifier.
         top: so many classes of each file, the most probable first.
-        up: the axis that points up, y or z; auto: z in STL and ZIP, else y.
+        up: the axis that points up, one of `shapeyard.geometry.up_axis.UP_CHOICES`.
 
     Returns:
         A JSON object a file: `file`, and `classes` (each `class` and `probability`), `ood` and `ood_score`, or
@@ -84,7 +85,8 @@ def _inputs(file: Path, classifier: Classifier, up: str, model: Path) -> dict[st
         grid = resample_occupancy(read_binvox(file).occupancy, classifier.resolution)
         return {"occupancy": _occupied(file, grid)[None]}
     parts = read_thing(file)
-    z_up = file.suffix.lower() in (".stl", ".zip") if up == "auto" else up == "z"
+    up_axis = up_axis_of(file, up)
+    z_up = up_axis == "z"
     if classifier.features:
         upright = parts if z_up else [Mesh(mesh.vertices @ Y_UP_FROM_Z_UP[:3, :3], mesh.faces) for mesh in parts]
         points = "points" in classifier.features.get("arrays", [])
@@ -99,7 +101,7 @@ def _inputs(file: Path, classifier: Classifier, up: str, model: Path) -> dict[st
     starts = np.cumsum([0, *(len(mesh.vertices) for mesh in parts[:-1])])
     vertices = np.concatenate([mesh.vertices for mesh in parts])
     faces = np.concatenate([mesh.faces + start for mesh, start in zip(parts, starts, strict=True)])
-    canonical = canonical_from_bounds(vertices.min(axis=0), vertices.max(axis=0), "z" if z_up else "y")
+    canonical = canonical_from_bounds(vertices.min(axis=0), vertices.max(axis=0), up_axis)
     grid = solid_occupancy(transform(canonical, vertices), faces, classifier.resolution)
     return {"occupancy": _occupied(file, grid)[None]}
 

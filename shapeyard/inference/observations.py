@@ -16,9 +16,14 @@ OBSERVED_SAMPLES = 65_536
 """Of an object, from which each step of a search draws."""
 
 
+def input_generator(sample_id: str, name: str, seed: int) -> np.random.Generator:
+    """What an input of an object is drawn from, the half of its cloud first."""
+    return generator_for(seed, f"{sample_id} {name}")
+
+
 def observe(data: Dataset, sample_id: str, name: str, seed: int) -> SdfObservation:
     """What one of `INPUTS` tells of an object: the same for the same seed."""
-    rng = generator_for(seed, f"{sample_id} {name}")
+    rng = input_generator(sample_id, name, seed)
     if name == "samples":
         return observe_samples(
             data.read(sample_id, "positive"), data.read(sample_id, "negative"), OBSERVED_SAMPLES, rng

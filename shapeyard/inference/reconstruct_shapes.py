@@ -19,12 +19,13 @@ from torch import Tensor
 from shapeyard import __version__
 from shapeyard.contracts.progress import report, track
 from shapeyard.errors import DatasetError, FormatError, require
-from shapeyard.geometry.frames import UpAxis, transform
+from shapeyard.geometry.frames import transform
 from shapeyard.geometry.mesh_preview import render_mesh
+from shapeyard.geometry.sdf_observations import FARTHEST_OFFSET
 from shapeyard.geometry.triangle_mesh import Mesh
-from shapeyard.inference.implicit import CodeSearch, extract_surface, find_codes, observation_errors
+from shapeyard.inference.implicit import CLAMP, CodeSearch, extract_surface, find_codes, observation_errors
 from shapeyard.inference.implicit_models import DECODERS, load_decoder
-from shapeyard.inference.known_shapes import KnownShape, read_known_shape
+from shapeyard.inference.known_shapes import KnownShape, Place, read_known_shape
 from shapeyard.inference.models import find_models
 from shapeyard.networks.code_decoder import CodeDecoder
 
@@ -33,6 +34,10 @@ AZIMUTH_SEARCH = CodeSearch(steps=40, samples=1024)
 """For each azimuth, to tell which one it was."""
 PICTURE = 320
 FRAME_MS = 80
+BAD_ERROR = CLAMP / 2
+"""An error of half of what the clamp allows says that no shape fits."""
+BAD_CLOUD_ERROR = FARTHEST_OFFSET / 2
+"""A cloud's samples are so far from its surface on the average: a distance of 0 everywhere would fit as well."""
 
 
 class FoundShape(NamedTuple):
@@ -45,6 +50,8 @@ class FoundShape(NamedTuple):
     file_from_sdf: NDArray[np.float64]
     azimuth_degrees: float | None
     """of a photograph's camera"""
+    warning: str | None
+    """in one line, if the shape is hardly the file's"""
 
 
 class ShapeFinder:
@@ -69,21 +76,26 @@ class ShapeFinder:
         """The shape of a file; `reading` as `read_known_shape` takes it."""
         known = read_known_shape(path, self.folders, np.random.default_rng(seed), **reading)
         if len(known.observations) == 1:
-            return self._found(known, 0, None)
+            return self._found(path, known, 0, None)
         codes = find_codes(self.decoder, known.observations, self.starts, AZIMUTH_SEARCH)
         best = int(observation_errors(self.decoder, codes, known.observations).argmin())
-        return self._found(known, best, 360 * best / len(known.observations))
+        return self._found(path, known, best, 360 * best / len(known.observations))
 
-    def _found(self, known: KnownShape, number: int, azimuth_degrees: float | None) -> FoundShape:
+    def _found(self, path: Path, known: KnownShape, number: int, azimuth_degrees: float | None) -> FoundShape:
         observation = known.observations[number]
         (code,) = find_codes(self.decoder, [observation], self.starts, self.search)
         error = float(observation_errors(self.decoder, code[None], [observation])[0])
-        return FoundShape(code, error, known.file_from_sdf, azimuth_degrees)
+        warning = None
+        if error >= (BAD_CLOUD_ERROR if known.placed_cloud else BAD_ERROR):
+            part = "; if it shows a part of a shape, say where the whole lies" if known.placed_cloud else ""
+            warning = f"{path}: no shape was found that fits it well, the error is {error:.3f}{part}"
+        return FoundShape(code, error, known.file_from_sdf, azimuth_degrees, warning)
 
 
 def reconstruct_shape(
-    file: Path, models: Sequence[Path], out: Path, *, up: UpAxis = "y", unit_sphere: bool = False,
-    elevation_degrees: float = 30.0, resolution: int = 256, seed: int = 0,
+    file: Path, models: Sequence[Path], out: Path, *, up: str = "auto", unit_sphere: bool = False,
+    centre: tuple[float, float, float] | None = None, radius: float | None = None, elevation_degrees: float = 30.0,
+    resolution: int = 256, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Reconstruct the shape of which a file holds a mesh, a cloud with normals, samples or a photograph.
 
@@ -92,8 +104,10 @@ def reconstruct_shape(
         models: directories of models, or of runs that left some: a decoder of codes, and for an image a U-Net.
         out: the folder for shape.glb, shape.obj (in the file's own frame), shape.png, code.npy (C,) and result.json.
             Each is either whole or not there.
-        up: the file's axis that points up, y or z.
+        up: the file's axis that points up, one of `shapeyard.geometry.up_axis.UP_CHOICES`.
         unit_sphere: the file's coordinates are those of the unit sphere already.
+        centre, radius: or the middle of the whole shape's bounding box in the file's frame, and the distance of the
+            shape's farthest point from there.
         elevation_degrees: of an image's camera, −90 to 90.
         resolution: cells along a side of the grid that the surface is extracted from, 64, 128, 256 or 512.
         seed: of all that is drawn.
@@ -108,13 +122,14 @@ def reconstruct_shape(
     """
     require(-90 <= elevation_degrees <= 90, f"elevation: expected −90 to 90, got {elevation_degrees}")
     finder = ShapeFinder(models)
-    found = finder.find(file, seed, up=up, unit_sphere=unit_sphere, elevation_degrees=elevation_degrees)
+    place = Place(unit_sphere, centre, radius)
+    found = finder.find(file, seed, up=up, place=place, elevation_degrees=elevation_degrees)
     surface = extract_surface(finder.decoder, found.code, resolution)
     if not len(surface.faces):
         raise FormatError(f"{file}: no shape was found that fits it")
     result = {
         "version": __version__, "file": str(file), "error": round(found.error, 6), "resolution": resolution,
-        "code_length": len(found.code), "azimuth_degrees": found.azimuth_degrees,
+        "code_length": len(found.code), "azimuth_degrees": found.azimuth_degrees, "warning": found.warning,
         "file_from_sdf": found.file_from_sdf.tolist(),
     }  # fmt: skip
     with _files_of(out) as part:
@@ -128,9 +143,9 @@ def reconstruct_shape(
 
 
 def interpolate_shapes(
-    files: tuple[Path, Path], models: Sequence[Path], out: Path, *, frames: int = 24, up: UpAxis = "y",
+    files: tuple[Path, Path], models: Sequence[Path], out: Path, *, frames: int = 24, up: str = "auto",
     unit_sphere: bool = False, elevation_degrees: float = 30.0, resolution: int = 128, seed: int = 0,
-) -> None:  # fmt: skip
+) -> list[str]:  # fmt: skip
     """The shapes on the straight line between the codes of two files' shapes.
 
     Args:
@@ -141,12 +156,15 @@ def interpolate_shapes(
         frames: shapes on the way, at least 3.
         up, unit_sphere, elevation_degrees, resolution, seed: as there.
 
+    Returns:
+        Warnings, each one line.
+
     Raises:
         ParameterError, FormatError, DatasetError: as there.
     """
     require(frames >= 3, f"frames: expected at least 3, got {frames}")
     finder = ShapeFinder(models)
-    reading = {"up": up, "unit_sphere": unit_sphere, "elevation_degrees": elevation_degrees}
+    reading = {"up": up, "place": Place(unit_sphere), "elevation_degrees": elevation_degrees}
     first, second = (finder.find(file, seed, **reading) for file in files)
     shares = np.linspace(0, 1, frames)
     surfaces: list[Mesh] = []
@@ -162,6 +180,7 @@ def interpolate_shapes(
                                  strict=True):  # fmt: skip
             trimesh.Trimesh(surface.vertices, surface.faces).export(part / f"{name}.glb")
     report(frames, frames, "written")
+    return [found.warning for found in (first, second) if found.warning]
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from typing import Literal
 from shapeyard.errors import SourceError
 from shapeyard.formats.mesh import MESH_SUFFIXES
 from shapeyard.formats.things import select_parts
-from shapeyard.geometry.frames import UpAxis
+from shapeyard.geometry.up_axis import UpAxis, up_axis_of
 from shapeyard.sources.selection import Layout
 from shapeyard.sources.source import SourceFile
 from shapeyard.sources.synsets import CLASS_OF_SYNSET
@@ -311,8 +311,7 @@ def _things(files: Sequence[SourceFile]) -> list[ListedObject]:
         if len(path.parts) > 2:
             folders.setdefault("/".join(path.parts[:2]), []).append(file)
         elif is_mesh(file.key) or _is_archive(file.key):
-            up_axis: UpAxis = "z" if path.suffix.lower() in (".stl", ".zip") else "y"
-            listed.append(ListedObject(f"{class_name}/{path.stem}", class_name, file, (file,), up_axis))
+            listed.append(ListedObject(f"{class_name}/{path.stem}", class_name, file, (file,), up_axis_of(path)))
     for folder, own in folders.items():
         name, thing = folder.split("/")
         class_name = _category(name)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 from shapeyard.contracts.licenses import UNKNOWN, is_family, recognize_license
 from shapeyard.contracts.stage import NonNegativeInt, OneOf, Range, Settings
 from shapeyard.errors import ParameterError, require
+from shapeyard.geometry.up_axis import UP_CHOICES
 
 Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -30,7 +31,7 @@ class Selection(Settings):
     """The classes to take, with commas between; empty for all."""
     max_per_class: NonNegativeInt = 0
     """Objects of a class at the most; 0 for all."""
-    up_axis: Annotated[str, OneOf(("auto", "y", "z"))] = "auto"
+    up_axis: Annotated[str, OneOf(UP_CHOICES)] = "auto"
     """The axis that points up in the files: auto, y or z."""
     shards: Annotated[int, Range(ge=1, le=MAX_SHARDS)] = 4
     """Shards to cut the list into, 1 to 64; empty ones are left out."""

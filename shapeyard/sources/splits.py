@@ -16,7 +16,7 @@ from operator import attrgetter
 from shapeyard.contracts.dataset import Split
 from shapeyard.contracts.licenses import count_licenses, takes
 from shapeyard.errors import SourceError
-from shapeyard.geometry.frames import UpAxis
+from shapeyard.geometry.up_axis import UpAxis
 from shapeyard.sources.folder import FolderSource
 from shapeyard.sources.layouts import ListedObject, detect_layout, group_objects, is_mesh
 from shapeyard.sources.provenance import NO_TERMS, Provenance, Terms

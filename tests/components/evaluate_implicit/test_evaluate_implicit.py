@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 from boxes_sdf import train_on_boxes
 from browser import BROWSER, SOFTWARE_GL, opened, until
+from scipy.spatial import cKDTree
 from selenium.webdriver.common.by import By
 
 from components.evaluate_implicit import EvaluateImplicitSettings
 from components.evaluate_implicit.evaluate_implicit import evaluate_implicit
+from components.evaluate_implicit.retrieval import known_points
 from components.reconstruct_surfaces import ReconstructSurfacesSettings
 from components.reconstruct_surfaces.reconstruct_surfaces import reconstruct_surfaces
 from shapeyard.contracts.dataset import Dataset
 from shapeyard.errors import DatasetError
 from shapeyard.evaluation.output import read_evaluation
+from shapeyard.geometry.sdf_observations import FARTHEST_OFFSET
+from shapeyard.inference.observations import observe
 from shapeyard.inference.surfaces import read_surface
 
 RECONSTRUCTION = ReconstructSurfacesSettings(
@@ -59,11 +63,23 @@ def test_they_are_measured_and_shown(made: Path) -> None:
     assert figures["code_median_chamfer"] < 5 and figures["samples_iou"] > 0.8
     metrics, table = read_evaluation(made / "evaluation")
     assert metrics["methods"]["view"]["objects"] == 3 and metrics["over_nearest"]["samples"]["chamfer"]["objects"] == 3
+    assert metrics["surface_points"] == 2000  # of each surface: the dataset has no more
     row = next(row for row in table.rows("samples", "chamfer_file"))
     same = next(one for one in table.rows("samples", "chamfer") if one.id == row.id)
     assert row.value == pytest.approx(same.value * (1.03 * np.linalg.norm([1, 0.4, 0.5]) / 2) ** 2, rel=1e-3)
     page = (made / "page.html").read_text(encoding="utf-8")
-    assert page.strip().endswith("</html>") and "box/test0" in page
+    assert page.strip().endswith("</html>") and "box/test0" in page and "of 2,000 points" in page
+
+
+def test_retrieval_sees_the_half_that_the_decoder_saw(made: Path) -> None:
+    truth = Dataset([made / "sdf"], "sdf")
+    for seed in (0, 1):
+        seen = observe(truth, "box/test0", "half_cloud", seed)
+        near = cKDTree(known_points(truth, "box/test0", "half_cloud", seed)).query(seen.points)[0]
+        assert near.max() <= FARTHEST_OFFSET + 1e-6
+    halves = [known_points(truth, "box/test0", "half_cloud", seed) for seed in (0, 1)]
+    assert not np.array_equal(*halves)
+    truth.close()
 
 
 @pytest.mark.skipif(not BROWSER, reason="NO BROWSER: chromium and chromedriver are needed to see a page")

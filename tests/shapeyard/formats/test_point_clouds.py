@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,8 @@ def test_samples_of_deepsdf_without_what_is_no_number(tmp_path: Path) -> None:
     [
         ("a.xyz", b"1 2 3\n4 5 6\n", r"expected six numbers a line \(x, y, z and the normal\), got 3"),
         ("a.xyz", b"1 2 3 4 5 six\n", "not readable as XYZ: "),
+        ("a.xyz", b"", r"expected six numbers a line \(x, y, z and the normal\), got none"),
+        ("a.xyz", b"# points\n\n# none\n", r"expected six numbers a line \(x, y, z and the normal\), got none"),
         ("a.ply", b"solid", "expected a PLY file with a header"),
         ("a.npz", b"PK\x03\x04", "its arrays: not readable as ZIP: "),
         ("a.npz", b"", "its arrays: not readable as ZIP: "),
@@ -52,9 +55,24 @@ def test_samples_of_deepsdf_without_what_is_no_number(tmp_path: Path) -> None:
 )
 def test_what_is_no_cloud(name: str, content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(FormatError, match=rf"{tmp_path / name}: {said}") as caught:
+    with warnings.catch_warnings(), pytest.raises(FormatError, match=rf"{tmp_path / name}: {said}") as caught:
+        warnings.simplefilter("error")
         read_points(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "said"),
+    [
+        ([0.1, -0.2], [-0.1, -0.2], "pos: expected distances of at least 0, got 1 others of 2"),
+        ([0.1, 0.0], [0.1, 0.2], "neg: expected distances of at most 0, got 2 others of 2"),
+    ],
+)
+def test_samples_on_the_wrong_side(positive: list[float], negative: list[float], said: str, tmp_path: Path) -> None:
+    rows = [np.column_stack([np.zeros((2, 3)), distances]) for distances in (positive, negative)]
+    np.savez(tmp_path / "a.npz", pos=rows[0], neg=rows[1])
+    with pytest.raises(FormatError, match=f"a.npz: {said}$"):
+        read_points(tmp_path / "a.npz")
 
 
 def test_points_without_normals(tmp_path: Path) -> None:
