@@ -13,7 +13,8 @@ from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample
 from shapeyard.contracts.progress import track
 from shapeyard.errors import ParameterError
 from shapeyard.geometry.lifting import Cube, canonical_from_cube, enclosing_cube, unproject
-from shapeyard.geometry.preview import contact_sheet, render_reconstruction
+from shapeyard.geometry.preview import contact_sheet
+from shapeyard.geometry.reconstruction_preview import render_reconstruction
 from shapeyard.inference.occupancy_field import OccupancyEstimator, SeenView, probability_in_cube, see
 from shapeyard.inference.view_numbers import views_of
 

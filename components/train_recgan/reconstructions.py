@@ -17,7 +17,8 @@ from components.train_recgan.published_pairs import PublishedPairs
 from shapeyard.contracts.dataset import Dataset, DatasetWriter, Sample, Skipped
 from shapeyard.contracts.progress import track
 from shapeyard.geometry.lifting import CANONICAL_FROM_UNIT
-from shapeyard.geometry.preview import contact_sheet, render_occupancy, render_reconstruction
+from shapeyard.geometry.preview import contact_sheet, render_occupancy
+from shapeyard.geometry.reconstruction_preview import render_reconstruction
 from shapeyard.inference.completion import predict_grid
 from shapeyard.inference.view_numbers import views_of
 from shapeyard.metrics.occupancy import THRESHOLDS, overlap_at_thresholds

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shapeyard.boundary import reader
+from shapeyard.boundary import foreign, reader
 from shapeyard.contracts.files import MARK, check_file, describe_file, empty_output, write_json
 from shapeyard.contracts.licenses import Licensed, attributions, count_licenses
 from shapeyard.contracts.model_card import model_card
@@ -86,7 +86,8 @@ def read_metrics(path: str | Path) -> dict[str, Any]:
 @reader(DatasetError)
 def read_history(path: str | Path) -> list[dict[str, float]]:
     """history.csv as rows of numbers; empty cells are left out."""
-    with (Path(path) / "history.csv").open(newline="", encoding="utf-8") as file:
+    history = Path(path) / "history.csv"
+    with foreign(history, DatasetError), history.open(newline="", encoding="utf-8") as file:
         return [{k: float(v) for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(file)]
 
 

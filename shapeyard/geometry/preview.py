@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from shapeyard.geometry.lifting import canonical_grid_from_cube
-
 AZIMUTH_DEGREES = 35.0
 ELEVATION_DEGREES = 30.0
 HALF_WINDOW = 0.79
@@ -20,8 +18,6 @@ SURFACE = np.array([0.36, 0.55, 0.82], np.float32)
 LIGHT = np.array([0.25, 0.85, 0.46], np.float32)
 """Towards the light, in the axes right, up, towards the viewer."""
 LABEL_HEIGHT = 18
-MAX_VOXELS = 64
-"""Along a side of a reconstruction that is drawn; finer ones are resampled."""
 
 
 def render_occupancy(
@@ -48,21 +44,6 @@ def render_occupancy(
         _paint(picture, voxels, axes, shade[:, None] * surface, occupancy.shape[0] - 2, view_from_world)
     blocks = picture.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3)
     return np.asarray(np.clip(blocks.mean(axis=(1, 3)), 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def render_reconstruction(
-    probability: NDArray[np.uint8], canonical_from_cube: NDArray[np.float64], threshold: float, size: int = 160
-) -> NDArray[np.uint8]:
-    """Draw a reconstruction in the canonical frame, where objects stand upright, as `render_occupancy` does.
-
-    Args:
-        probability: (D,D,D) in a camera-frame cube, 0…255 for 0…1.
-        canonical_from_cube: (4,4), the cube's unit coordinates into the canonical frame.
-        threshold: from which a voxel is occupied, 0 to 1.
-        size: side of the picture in pixels.
-    """
-    canonical = canonical_grid_from_cube(probability, canonical_from_cube, min(MAX_VOXELS, len(probability)))
-    return render_occupancy(canonical >= threshold * 255, size)
 
 
 def contact_sheet(

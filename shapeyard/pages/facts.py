@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from shapeyard.contracts.dataset import SPLITS, Dataset
 from shapeyard.contracts.licenses import attributions, count_licenses
 from shapeyard.contracts.model import read_config, read_history, read_metrics
-from shapeyard.errors import DatasetError
 
 
 class TrainedModel(NamedTuple):
@@ -22,11 +21,7 @@ class TrainedModel(NamedTuple):
     @classmethod
     def read(cls, path: str | Path) -> TrainedModel:
         """Read it; raises `DatasetError` for a model that is missing or broken."""
-        try:
-            history = read_history(path)
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"{Path(path) / 'history.csv'}: not readable: {error}") from error
-        return cls(read_config(path), read_metrics(path), history)
+        return cls(history=read_history(path), config=read_config(path), metrics=read_metrics(path))
 
     @property
     def facts(self) -> dict[str, dict[str, Any]]:

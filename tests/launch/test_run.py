@@ -128,7 +128,7 @@ def test_a_new_object_is_seen(first: Finished, project: Project, store: dict[str
 
 @pytest.mark.slow
 def test_a_failure_is_one_line(project: Project, tmp_path: Path) -> None:
-    elsewhere = Project(tmp_path, "procedural://?objects=10")
+    elsewhere = Project(tmp_path, "procedural://?objects=12&classes=chair,table")
     failed = elsewhere.run("render_views=0")
     assert (failed.status, failed.said) == (1, "shapeyard: render_views: expected 1 to 200, got 0\n")
     assert not elsewhere.out.exists()
@@ -151,7 +151,7 @@ def test_an_error_names_stage_and_artifact_instead_of_inner_paths() -> None:
 
 @pytest.mark.slow
 def test_what_a_stage_says_of_its_inputs_names_them_as_a_person_would(tmp_path: Path) -> None:
-    """Three copies of one object: there is nothing to train on."""
+    """Images that others made have no depth: there is nothing to train on."""
     rgba = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 4), np.uint8)
     cameras = r2n2(2, generator_for(0, "any"), 1.0)
     for number in range(3):
@@ -160,7 +160,7 @@ def test_what_a_stage_says_of_its_inputs_names_them_as_a_person_would(tmp_path: 
         grid = tmp_path / "source" / "ShapeNetVox32" / "03001627" / str(number) / "model.binvox"
         grid.parent.mkdir(parents=True)
         write_binvox(grid, np.ones((32, 32, 32), bool), (-0.5, -0.5, -0.5), 1.0)
-    failed = Project(tmp_path, str(tmp_path / "source"), pipeline="classify_voxels").run("shards=1")
+    failed = Project(tmp_path, str(tmp_path / "source"), pipeline="reconstruct").run("shards=1")
     last = failed.said.strip().splitlines()[-1]
     assert failed.status == 1 and ".kfp" not in last.partition("(log: ")[0]
     assert re.match(r"shapeyard: train_\w+ failed: .*(voxelize/voxels|render/renders)\b", last), last

@@ -80,7 +80,8 @@ def test_what_crashed_blender_is_drawn_without_what_it_cannot_read(draw, tmp_pat
 
 def test_an_object_that_takes_too_long_or_too_much_is_skipped_by_name(tmp_path):
     """Both limits are settings; what is left of the object goes with its process."""
-    meshes = write_meshes(tmp_path / "meshes", {"a/1": ("b.obj", {"b.obj": "v 0 0 0"}, IDENTITY)})
+    ball = trimesh.creation.icosphere(subdivisions=6)
+    meshes = write_meshes(tmp_path / "meshes", {"a/1": ("b.obj", {"b.obj": exported(ball, "obj")}, IDENTITY)})
     (tmp_path / "scratch").mkdir()
     for option, reason in (
         ({"object-seconds": 1e-3}, r"expected to be done in 0\.\d+ s, took longer"),

@@ -72,7 +72,7 @@ def test_names_do_not_run(browser: webdriver.Chrome) -> None:
 
 def test_charts_are_drawn(browser: webdriver.Chrome) -> None:
     charts = browser.find_elements(By.CSS_SELECTOR, "[data-chart]")
-    assert len(charts) == 1 + 1 + 2 + 2, "classes, depth, reconstruction, classifier"
+    assert len(charts) == 1 + 1 + 2 * 2 + 2, "classes, depth, two reconstructors, classifier"
     assert all(chart.find_elements(By.CSS_SELECTOR, "svg.main-svg") for chart in charts)
 
 
