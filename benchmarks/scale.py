@@ -170,7 +170,7 @@ class _Listing:
         ]
 
     def download(self, file: SourceFile, target: Any) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"planning brings no file, got {file.key} for {target}")
 
 
 def plan_objects(objects: int) -> tuple[float, float, int]:

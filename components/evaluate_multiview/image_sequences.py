@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapeyard.contracts.dataset import Dataset, Sample, Split
-from shapeyard.errors import DatasetError
+from shapeyard.errors import DatasetError, one_line
 from shapeyard.evaluation.baselines import silhouettes, true_grid
 from shapeyard.evaluation.methods import GradedShape, Method, ShapeCase, constant_method, thresholded
 from shapeyard.evaluation.retrieval import ImageGallery
@@ -115,5 +115,5 @@ def used_views(reconstructions: Dataset, sample_id: str) -> tuple[Sequence[int],
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
             f"{reconstructions.paths[0]}: sample {sample_id}: expected views_used and view_order, as train-multiview "
-            f"writes them: {error!r}"
+            f"writes them: {one_line(error)}"
         ) from error

@@ -50,7 +50,7 @@ from shapeyard.contracts.licenses import UNKNOWN, attributions, check_license, c
 from shapeyard.contracts.packed_occupancy import unpack_occupancy
 from shapeyard.contracts.planned import Planned, require_enough, require_enough_of_run
 from shapeyard.contracts.shards import find_array, shard_path
-from shapeyard.errors import DatasetError, printable
+from shapeyard.errors import DatasetError, one_line, printable
 from shapeyard.local_paths import local_path
 
 CONTRACT_VERSION = 1
@@ -353,7 +353,7 @@ def read_info(path: str | Path, *, content: bool = False) -> dict[str, Any]:
     except FileNotFoundError:
         raise DatasetError(f"{path}: expected a dataset, found no dataset.json (missing or never finished)") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path / 'dataset.json'}: not a valid dataset.json: {error!r}") from error
+        raise DatasetError(f"{path / 'dataset.json'}: not a valid dataset.json: {one_line(error)}") from error
     if version != CONTRACT_VERSION:
         raise DatasetError(f"{path}: expected contract version {CONTRACT_VERSION}, got {version}")
     for name, described in files.items():
@@ -379,7 +379,7 @@ def read_samples(path: Path) -> list[Sample]:
         lines = file.read_text(encoding="utf-8").split("\n")  # `splitlines` also breaks where a name has U+2028
         return [_sample(json.loads(line)) for line in lines if line]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{file}: not readable as samples: {error!r}") from error
+        raise DatasetError(f"{file}: not readable as samples: {one_line(error)}") from error
 
 
 def read_occupancy(voxels: Dataset, sample_id: str) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shapeyard.boundary import reader
 from shapeyard.contracts.model import check_model, read_config
-from shapeyard.errors import DatasetError
+from shapeyard.errors import DatasetError, one_line
 from shapeyard.networks.backend import keras
 
 EXAMPLES_AT_ONCE = 256
@@ -100,7 +100,9 @@ def load_classifier(model: str | Path) -> Classifier:
         network = keras.saving.load_model(file, compile=False, safe_mode=True)
         inputs, columns = _shapes(network)
     except (KeyError, TypeError, ValueError, OSError, AttributeError) as error:
-        raise DatasetError(f"{file}: expected a classifier with its classes and resolution: {error!r}") from error
+        raise DatasetError(
+            f"{file}: expected a classifier with its classes and resolution: {one_line(error)}"
+        ) from error
     side = resolution + 2 * padding
     expected = (side, side, side, 1)
     if columns != len(classes) or inputs.get("occupancy", expected) != expected:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from shapeyard.boundary import reader
 from shapeyard.contracts.licenses import UNKNOWN, recognize_creator, recognize_license
-from shapeyard.errors import FormatError, SourceError
+from shapeyard.errors import FormatError, SourceError, one_line
 from shapeyard.sources.layouts import ListedObject
 from shapeyard.sources.selection import Selection
 from shapeyard.sources.source import Source, SourceFile
@@ -158,7 +158,9 @@ def _read_rows(path: Path) -> dict[str, Terms]:
                     license = "" if said.lower() == UNKNOWN else recognize_license(said)
                     rows[str(row["id"])] = Terms(license, " ".join(creator.split())[:200])
                 except (ValueError, KeyError, AttributeError, RecursionError) as error:
-                    raise SourceError(f"{ROWS}:{number}: expected a JSON object with an id, got {error!r}") from error
+                    raise SourceError(
+                        f"{ROWS}:{number}: expected a JSON object with an id, got {one_line(error)}"
+                    ) from error
     return rows
 
 

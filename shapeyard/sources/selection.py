@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 
 from shapeyard.contracts.licenses import UNKNOWN, is_family, recognize_license
 from shapeyard.contracts.stage import NonNegativeInt, OneOf, Range, Settings
-from shapeyard.errors import ParameterError, require
+from shapeyard.errors import ParameterError, one_line, require
 from shapeyard.geometry.up_axis import UP_CHOICES
 
 Layout = Literal["shapenet", "modelnet", "r2n2", "classes", "things"]
@@ -80,4 +80,4 @@ class Selection(Settings):
                 int(item["shards"]), item["licenses"], item["license"],
             )  # fmt: skip
         except (KeyError, ValueError, TypeError) as error:
-            raise ParameterError(f"shard: expected an item of plan, got {dict(item)!r}: {error!r}") from error
+            raise ParameterError(f"shard: expected an item of plan, got {dict(item)!r}: {one_line(error)}") from error

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from shapeyard.contracts.dataset import read_info
 from shapeyard.contracts.files import write_json
 from shapeyard.contracts.progress import track
-from shapeyard.errors import DatasetError
+from shapeyard.errors import DatasetError, one_line
 from shapeyard.local_paths import local_path
 
 VARIABLES = "SHAPEYARD_ARTIFACTS"
@@ -122,7 +122,9 @@ def _read(file: Path) -> list[Place]:
         rows = json.loads(file.read_text(encoding="utf-8"))["datasets"]
         places = [Place(int(row["samples"]), row["sha256"], row["uri"]) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{file}: expected the places of datasets, as `gather` writes them: {error!r}") from error
+        raise DatasetError(
+            f"{file}: expected the places of datasets, as `gather` writes them: {one_line(error)}"
+        ) from error
     unknown = [place.uri for place in places if "://" in place.uri and not BUCKET.fullmatch(place.uri)]
     if unknown:
         raise DatasetError(f"{file}: expected addresses of s3:// or minio://, got {unknown[0]}")

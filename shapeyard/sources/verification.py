@@ -136,7 +136,7 @@ def _listed(uri: str, source: FolderSource | S3Source, there: dict[str, SourceFi
                 if listed.setdefault(str(one["key"]), content) != content:
                     raise SourceError(f"{where}: expected one size and hash of {one['key']}, got two")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{where}: not readable as the list of a set: {error!r}") from error
+        raise SourceError(f"{where}: not readable as the list of a set: {one_line(error)}") from error
     return listed
 
 
@@ -159,7 +159,9 @@ def _identities(uri: str, source: FolderSource | S3Source, there: dict[str, Sour
     try:
         return identities(_rows(uri, source, there))
     except (KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{uri.rstrip('/')}/{SAMPLES}: not readable as the list of a set: {error!r}") from error
+        raise SourceError(
+            f"{uri.rstrip('/')}/{SAMPLES}: not readable as the list of a set: {one_line(error)}"
+        ) from error
 
 
 def _rows(uri: str, source: FolderSource | S3Source, there: dict[str, SourceFile]) -> Iterator[dict[str, Any]]:

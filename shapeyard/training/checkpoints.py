@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from shapeyard.boundary import reader
-from shapeyard.errors import DatasetError
+from shapeyard.errors import DatasetError, one_line
 from shapeyard.sources.stored_file import StoredFile
 
 STATE = "state"
@@ -57,4 +57,4 @@ class CheckpointFile:
                 state: dict[str, Any] = json.loads(file.metadata()[STATE])
                 return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 - it is no dict
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise DatasetError(f"{self.uri}: not readable as a checkpoint: {error!r}; remove it") from error
+            raise DatasetError(f"{self.uri}: not readable as a checkpoint: {one_line(error)}; remove it") from error
